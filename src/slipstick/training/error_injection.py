@@ -36,6 +36,8 @@ _Method = Literal["proxy", "inject", "inject+finetune"]
 _METHODS: tuple[_Method, ...] = ("proxy", "inject", "inject+finetune")
 _EXACT_SHARE = 5  # the last of so many epochs are exact in inject+finetune: 20 of 100 in REX-SC
 _CHECKS = 5  # of a model in an epoch, at most: the calibrations of an epoch in REX-SC
+_LEAST_STEPS = 20  # between checks, so that short epochs do not spend their time on them (assumed); 100 in REX-SC
+_SAMPLES = 2**16  # of a model by the sum: a thousand in each of its bins (assumed)
 _NORM_BATCHES = 20  # on which batch norms are estimated again: 20.2 % right became 42.5 % with 20 (own draft, TinyConv)
 _NONE, _BY_SUM, _BY_CHANNEL = 0, 1, 2  # type of a fitted model
 _QUALITIES = ("mean", "spread", "share")
@@ -136,7 +138,9 @@ def _calibration(operands: _Operands, parts: list[Tensor], images: int) -> tuple
     values = [part.double().numpy() for part in parts]
     exact = operands.hardware(images) if len(parts) == 2 else None
     if exact is not None:
-        return np.concatenate(values), np.concatenate(exact), True
+        smooth, counts = np.concatenate(values).ravel(), np.concatenate(exact).ravel()
+        every = -(-smooth.size // _SAMPLES) | 1  # odd: no power of two, as sizes of layers are
+        return smooth[::every], counts[::every], True
     return values[0] if len(values) == 1 else values[0] - values[1], operands.difference(images), False
 
 
@@ -188,15 +192,11 @@ class TrainingPhases:
         ------
         SlipstickError for a state of another method.
         """
+        self._check()
         exact = epoch >= self._epochs - self.exact_epochs
         for sums in self.sums.values():
-            if int(sums.method) != _METHODS.index(self._method):
-                raise SlipstickError(
-                    "the folder has a training by another method", path="method", value=self._method,
-                    allowed=_METHODS[int(sums.method)],
-                )  # fmt: skip
             sums.computes = "exact" if exact else "proxy" if self._method == "proxy" else "inject"
-            sums.every, sums.passes = max(steps // _CHECKS, 1), 0
+            sums.every, sums.passes = min(max(steps // _CHECKS, _LEAST_STEPS), max(steps, 1)), 0
 
     def end(self, batches: Iterable[Tensor]) -> None:
         """Estimate batch norms again, on exact forward passes, if those of the epoch were not exact."""
@@ -215,8 +215,22 @@ class TrainingPhases:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
 
+    def _check(self) -> None:
+        for sums in self.sums.values():
+            if int(sums.method) != _METHODS.index(self._method):
+                raise SlipstickError(
+                    "the folder has a training by another method", path="method", value=self._method,
+                    allowed=_METHODS[int(sums.method)],
+                )  # fmt: skip
+
     def remove(self) -> dict[str, InjectionQuality]:
-        """Remove the parts from the layers; return the qualities of the models that were fitted."""
+        """Remove the parts from the layers; return the qualities of the models that were fitted.
+
+        Errors
+        ------
+        SlipstickError for a state of another method.
+        """
+        self._check()
         for layer in self._layers.values():
             del layer._modules[_TRAINED_SUMS]
         return {

@@ -1,0 +1,203 @@
+"""Training by error models: values and gradients against the model, exact last epochs, and the same after a stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.window import Window
+from slipstick.datasets.images import DataSet, Images
+from slipstick.formats import format_of
+from slipstick.training import Recipe, error_injection, train
+from slipstick.training.approximate_layers import _LayerProduct
+from slipstick.training.error_injection import TrainingPhases
+from slipstick.training.error_models import PolynomialError
+from slipstick.training.parametrization import attach
+from slipstick.training.smooth_sums import _Operands
+
+OR2 = "int8@stochastic:length=32,accumulate=or2"
+FORMATS = [OR2, "int8@stochastic:length=32,binary=y", "int8@mul7u_09Y", "int8@analog:rows=16,adc_bits=6"]
+SCALES = {"0": 1.0, "3": 3.0, "5": 2.0}
+
+
+def images(count: int, seed: int) -> Images:
+    random = np.random.default_rng(seed)
+    labels = np.arange(count) % 3
+    pixels = random.integers(0, 120, (count, 6, 6, 2))
+    pixels[np.arange(count), labels, :, 0] += 100  # a bright row says the class
+    return Images(pixels.astype(np.uint8), labels.astype(np.int64))
+
+
+DATA = DataSet("rows", images(160, 0), images(30, 1), ("0", "1", "2"), mirrors=False)
+RECIPE = Recipe(epochs=5, batch=40, rate=0.02, precision="fp32")
+
+
+def net_on_hardware(text: str = OR2) -> nn.Sequential:
+    torch.manual_seed(2)
+    net = nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3, stride=2, groups=4, padding=1),
+        nn.Flatten(), nn.Linear(36, 3),
+    )  # fmt: skip
+    attach(net, dict.fromkeys(SCALES, format_of(text)), input_scales=SCALES)
+    return net
+
+
+def trained(method: Any, folder: Path | None = None, stop: int | None = None, epochs: int = 5) -> Any:
+    net = net_on_hardware()
+    phases = TrainingPhases(net, SCALES, method, epochs)
+
+    def progress(steps: int, total: int, text: str) -> None:
+        if steps == stop:
+            raise KeyboardInterrupt
+
+    recipe = RECIPE.model_copy(update={"epochs": epochs})
+    train(net, DATA, recipe, folder=folder, progress=progress, phases=phases)
+    return net, phases
+
+
+def gradients(net: nn.Sequential, layer: int, x: torch.Tensor, upstream: torch.Tensor) -> list[torch.Tensor]:
+    x = x.clone().requires_grad_()
+    weight = net[layer].parametrizations.weight.original
+    return list(torch.autograd.grad((net[layer](x) * upstream).sum(), (x, weight)))
+
+
+@pytest.mark.parametrize("text", FORMATS)
+@pytest.mark.parametrize("shift", [0.0, 0.4])
+def test_the_proxy_has_the_gradient_of_exact_training_and_the_value_of_the_stand_in(text: str, shift: float) -> None:
+    net = net_on_hardware(text)
+    phases = TrainingPhases(net, SCALES, "proxy", 1)
+    for layer, shape in ((0, (3, 2, 6, 6)), (3, (3, 4, 6, 6)), (5, (3, 36))):
+        x = torch.rand(shape) - shift
+        upstream = torch.randn(net[layer](x).shape)
+        exact = gradients(net, layer, x, upstream)
+        phases.begin(0, 1)
+        net.train()
+        for mine, theirs in zip(gradients(net, layer, x, upstream), exact, strict=True):
+            torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
+        phases.sums[str(layer)].computes = "exact"
+    stand_in, linear = format_of(text).stand_in, net[5]
+    if stand_in.kind == "straight-through":
+        phases.begin(0, 1)
+        plain = nn.functional.linear(torch.round(x * 64) / 64, linear.weight, linear.bias)
+        torch.testing.assert_close(linear(x), plain, rtol=1e-4, atol=1e-3)
+
+
+def test_the_smooth_parts_are_the_stand_in_of_sums_of_either_sign() -> None:
+    form = format_of(OR2)
+    a, b = torch.rand(4, 20, 1, 1, dtype=torch.float64) - 0.3, torch.randn(5, 20, 1, 1, dtype=torch.float64)
+    parts = _Operands(_LayerProduct(form, Window()), a, b, a, b).smooth()
+    products = a[:, None, :, 0, 0] * b[None, :, :, 0, 0]
+    for part, sign in zip(parts, (1, -1), strict=True):
+        sums = (sign * products).clamp(min=0).sum(-1)
+        np.testing.assert_allclose(part[:, :, 0, 0].numpy(), form.stand_in.value(sums.numpy()), atol=1e-12)
+
+
+def with_model(net: nn.Sequential, spread: float) -> tuple[Any, PolynomialError]:
+    """Give the dense layer a model of type 1 by hand, which no check replaces."""
+    phases = TrainingPhases(net, SCALES, "inject", 1)
+    phases.begin(0, 10**6)
+    model = PolynomialError(np.array([0.1, 0.05, -0.03]), spread * np.array([0.2, 0.1]), 1.0, 0.9, spread * 0.15)
+    phases.sums["5"]._take(model)
+    net.train()
+    return phases, model
+
+
+def test_injected_sums_have_the_models_mean_and_deviation() -> None:
+    net, x = net_on_hardware(), torch.rand(1, 36)
+    phases, model = with_model(net, 1.0)
+    sums = phases.sums["5"]
+    parts = []
+    sums._with_error, injected = lambda part: parts.append(part.detach()) or part, sums._with_error
+    net[5](x)
+    sums._with_error = injected
+    torch.manual_seed(0)
+    draws = net[5](x.expand(20_000, -1)).detach() - net[5].bias.detach()
+    positive, negative = (part[0, :, 0, 0].double().numpy() for part in parts)
+    unit = float(net[5].input_scale) * net[5].parametrizations.weight[0].last.side["scale"].ravel() * 128
+    mean = positive + model.mean(positive) - negative - model.mean(negative)
+    spread = np.hypot(model.spread(positive), model.spread(negative))
+    np.testing.assert_allclose(draws.std(0).numpy() / unit, spread, rtol=0.03)
+    np.testing.assert_allclose(draws.mean(0).numpy() / unit, mean, atol=4 * spread.max() / np.sqrt(len(draws)))
+
+
+def test_the_gradient_is_that_of_the_stand_in_and_the_mean_error_by_differences() -> None:
+    torch.manual_seed(1)
+    sums = with_model(net_on_hardware(), 0.0)[0].sums["5"]
+    a, b = torch.rand(2, 6, 1, 1, dtype=torch.float64) - 0.2, torch.randn(3, 6, 1, 1, dtype=torch.float64)
+    product = _LayerProduct(format_of(OR2), Window())
+
+    def value(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        positive, negative = (sums._with_error(part) for part in _Operands(product, a, b, a, b).smooth())
+        return positive - negative
+
+    assert torch.autograd.gradcheck(value, (a.requires_grad_(), b.requires_grad_()))
+    part = torch.linspace(0.2, 1.8, 7, dtype=torch.float64, requires_grad=True)
+    noisy, model = with_model(net_on_hardware(), 1.0)
+    slope = torch.autograd.grad(noisy.sums["5"]._with_error(part).sum(), part)[0]
+    np.testing.assert_allclose(slope.numpy(), 1 + model.slope(part.detach().numpy()), atol=1e-12)
+
+
+@pytest.mark.trains
+@pytest.mark.parametrize("method", ["inject", "inject+finetune", "proxy"])
+def test_a_stopped_training_ends_with_the_same_bits(method: Any, tmp_path: Path) -> None:
+    whole, phases = trained(method)
+    with pytest.raises(KeyboardInterrupt):
+        trained(method, tmp_path, stop=10)  # in the third epoch
+    again, resumed = trained(method, tmp_path)
+    for (name, tensor), (_, other) in zip(whole.state_dict().items(), again.state_dict().items(), strict=True):
+        assert torch.equal(tensor, other) or tensor.isnan().all(), name
+    assert phases.remove().keys() == resumed.remove().keys()
+    assert set(whole.state_dict()) == set(net_on_hardware().state_dict())
+
+
+@pytest.mark.trains
+def test_only_the_last_fifth_of_the_epochs_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: dict[bool, int] = {True: 0, False: 0}
+    exact, begin = error_injection._exact, TrainingPhases.begin
+    last = [False]
+
+    def counted(*operands: Any) -> Any:
+        calls[last[0]] += 1
+        return exact(*operands)
+
+    def begun(self: Any, epoch: int, steps: int) -> None:
+        last[0] = epoch == 4
+        begin(self, epoch, steps)
+
+    monkeypatch.setattr(error_injection, "_exact", counted)
+    monkeypatch.setattr(TrainingPhases, "begin", begun)
+    _, phases = trained("inject+finetune")
+    assert calls == {True: 4 * 3, False: 0}  # steps of an epoch, times layers
+    assert phases.exact_epochs == 1
+    qualities = phases.remove()
+    assert {name: quality.kind for name, quality in qualities.items()} == {"0": 2, "3": 1, "5": 2}  # signs of inputs
+    assert all(quality.fits >= 1 and quality.share <= 1 for quality in qualities.values())
+
+
+def test_batch_norms_are_estimated_on_exact_batches_again() -> None:
+    net, batches = net_on_hardware(), [torch.rand(8, 2, 6, 6) for _ in range(3)]
+    phases = TrainingPhases(net, SCALES, "inject", 1)
+    phases.begin(0, 3)
+    net.train()
+    net(batches[0])
+    phases.end(iter(batches))
+    assert not net[0].training
+    means = torch.stack([net[0](batch).mean((0, 2, 3)) for batch in batches])
+    torch.testing.assert_close(net[1].running_mean, means.mean(0).detach())
+    assert net[1].momentum == 0.1
+
+
+@pytest.mark.trains
+def test_a_folder_of_another_method_is_refused(tmp_path: Path) -> None:
+    trained("inject", tmp_path, epochs=2)
+    _, phases = trained("proxy", tmp_path, epochs=2)  # nothing is left to train
+    with pytest.raises(SlipstickError, match="another method"):
+        phases.remove()
+    with pytest.raises(SlipstickError, match="another method"):
+        phases.begin(1, 4)
