@@ -369,8 +369,17 @@ int byte_layer(const int64_t *g, const void *inputs, const uint8_t *classes, con
     return failed;
 }
 
-/* Bit 0: AVX2; bit 1: AVX-512 VBMI; bit 2: AVX-512 VNNI. */
+/* What the library was built for (-march=native, or less): bit 0: AVX2; bit 1: AVX-512 VBMI; bit 2: AVX-512 VNNI. */
 int table_vectors(void) {
-    int wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-    return (__builtin_cpu_supports("avx2") ? 1 : 0) | (wide && __builtin_cpu_supports("avx512vbmi") ? 2 : 0) | (wide && __builtin_cpu_supports("avx512vnni") ? 4 : 0);
+    int vectors = 0;
+#ifdef __AVX2__
+    vectors |= 1;
+#endif
+#if defined(__AVX512VBMI__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+    vectors |= 2;
+#endif
+#if defined(__AVX512VNNI__) && defined(__AVX512BW__)
+    vectors |= 4;
+#endif
+    return vectors;
 }
