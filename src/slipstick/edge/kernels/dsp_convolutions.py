@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.edge.kernels.kernel import Kernel
-from slipstick.edge.kernels.streams import depthwise_taps, stream, stream_fields, streamable
+from slipstick.edge.kernels.streams import (
+    depthwise_stream,
+    live_weights,
+    requant_words,
+    sharing_fields,
+    stream,
+    stream_fields,
+    streamable,
+)
 from slipstick.edge.layers import ConvLayer
 
 _DSP = frozenset({"dsp"})
@@ -15,13 +23,13 @@ _TAPS = [(0, 0), (0, 1), (2, 0), (2, 1), (0, 2), (1, 0), (2, 2), (3, 0), (1, 1),
 
 def _square_applies(layer: ConvLayer) -> bool:
     shape = layer.kernel == (3, 3) and layer.stride == (1, 1) and layer.dilation == (1, 1)
-    return shape and layer.input[2] % 4 == 0 and streamable(layer)
+    return shape and layer.input[2] % 4 == 0 and not layer.weight_offset and streamable(layer)
 
 
 def _square_weights(layer: ConvLayer) -> NDArray[np.int8]:
     """Return weights in the order of the core: rows, fours of channels, then (channel, column) of three words."""
     filters, _, _, channels = layer.weights.shape
-    fours = layer.weights.reshape(filters, 3, 3, channels // 4, 4).transpose(0, 1, 3, 4, 2)
+    fours = live_weights(layer).reshape(filters, 3, 3, channels // 4, 4).transpose(0, 1, 3, 4, 2)
     ordered = np.stack([fours[..., channel, column] for channel, column in _TAPS], axis=-1)
     return ordered.reshape(filters, -1)
 
@@ -40,7 +48,6 @@ CONV3X3_DSP = Kernel(
     pack=lambda layer: {"weights": stream(layer, _square_weights(layer))},
     fields=stream_fields,
     header="nn_dsp.h",
-    struct_bytes=22,  # of nn_conv in nn.h
 )
 
 
@@ -59,7 +66,7 @@ def _window_weights(layer: ConvLayer) -> NDArray[np.int8]:
     filters, height, width, channels = layer.weights.shape
     row, size = _filled(layer)
     rows = np.zeros((filters, height, row), np.int8)
-    rows[:, :, : width * channels] = layer.weights.reshape(filters, height, -1)
+    rows[:, :, : width * channels] = live_weights(layer).reshape(filters, height, -1)
     ordered = np.zeros((filters, size), np.int8)
     ordered[:, : height * row] = rows.reshape(filters, -1)
     return ordered
@@ -73,7 +80,8 @@ def _window_overwrites(layer: ConvLayer) -> bool:
 
 def _window_scratch(layer: ConvLayer) -> int:
     row, size = _filled(layer)
-    return 8 * size + row + 4 * layer.output[2]
+    pixels = layer.output[0] * layer.output[1]
+    return 8 * size + max(row, 16) + (4 * layer.output[2] if pixels < 4 else 0)
 
 
 CONV_DSP = Kernel(
@@ -91,7 +99,6 @@ CONV_DSP = Kernel(
     pack=lambda layer: {"weights": stream(layer, _window_weights(layer))},
     fields=stream_fields,
     header="nn_dsp.h",
-    struct_bytes=22,  # of nn_conv in nn.h
 )
 
 
@@ -112,8 +119,7 @@ DEPTHWISE3X3_DSP = Kernel(
     applies=_depthwise_applies,
     requires=_DSP,
     scratch_bytes=lambda layer: 32 * (layer.output[1] + 2),
-    pack=lambda layer: {"weights": stream(layer, depthwise_taps(layer))},
-    fields=stream_fields,
+    pack=lambda layer: {"weights": depthwise_stream(layer)},
+    fields=sharing_fields(requant_words),
     header="nn_dsp.h",
-    struct_bytes=22,  # of nn_conv in nn.h
 )

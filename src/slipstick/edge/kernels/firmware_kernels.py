@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from slipstick.core.errors import SlipstickError
-from slipstick.edge.kernels.dense_layers import DENSE_PAIRS, DENSE_PLAIN
+from slipstick.edge.kernels.dense_layers import DENSE_LAYERS, POINT_CONVOLUTIONS
 from slipstick.edge.kernels.dsp_convolutions import CONV3X3_DSP, CONV_DSP, DEPTHWISE3X3_DSP
 from slipstick.edge.kernels.float_border import DEQUANTIZE, QUANTIZE
 from slipstick.edge.kernels.kernel import Kernel
@@ -18,6 +18,7 @@ from slipstick.edge.kernels.plain_convolutions import (
     CONV_QUAD,
     CONV_WORDS,
     DEPTHWISE3X3,
+    DEPTHWISE_VALID,
 )
 from slipstick.edge.kernels.pool_convolution import POOL_CONVOLUTIONS
 
@@ -50,6 +51,7 @@ _ADD_TABLES = Kernel(
 KERNELS: tuple[Kernel, ...] = (
     *POOL_CONVOLUTIONS,
     *PACKED_LAYERS,
+    *POINT_CONVOLUTIONS,
     CONV3X3_DSP,
     CONV3X3_QUAD,
     CONV_DSP,
@@ -59,8 +61,8 @@ KERNELS: tuple[Kernel, ...] = (
     CONV_WORDS,
     DEPTHWISE3X3_DSP,
     DEPTHWISE3X3,
-    DENSE_PAIRS,
-    DENSE_PLAIN,
+    DEPTHWISE_VALID,
+    *DENSE_LAYERS,
     _ADD_TABLES,
     _generic("conv"),
     _generic("depthwise", "nn_conv"),

@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.streams import (
-    alive,
-    depthwise_taps,
-    moved_bias,
+    depthwise_stream,
+    live_bias,
+    live_weights,
+    quad_stream,
     requant_words,
     stream,
+    sharing_fields,
     stream_fields,
     streamable,
     weight_sums,
@@ -21,35 +23,27 @@ from slipstick.edge.layers import ConvLayer
 
 def _applies(layer: ConvLayer) -> bool:
     shape = layer.kernel == (3, 3) and layer.stride == (1, 1) and layer.dilation == (1, 1)
-    return shape and layer.input[2] % 4 == 0 and streamable(layer)
+    return shape and layer.input[2] % 4 == 0 and not layer.weight_offset and streamable(layer)
 
 
 def _taps(layer: ConvLayer) -> NDArray[np.int8]:
     """Return the three taps of each channel of each row [filters, rows x channels x taps]."""
-    return layer.weights.transpose(0, 1, 3, 2).reshape(layer.output[2], -1)
+    return live_weights(layer).transpose(0, 1, 3, 2).reshape(layer.output[2], -1)
 
 
 def _values(layer: ConvLayer) -> NDArray[np.int8]:
     """Return the weights of a window of any size [filters, values], filled up to four values."""
-    rows = layer.weights.reshape(layer.output[2], -1)
+    rows = live_weights(layer).reshape(layer.output[2], -1)
     return np.pad(rows, ((0, 0), (0, -rows.shape[1] % 4)))
 
 
-def _quad_stream(layer: ConvLayer, weights: NDArray[np.int8]) -> NDArray[np.int32]:
-    """Return the stream of four filters at a time; a filter that is not `alive` gets no weights."""
-    groups = layer.output[2] // 4
-    living = alive(layer).astype(np.int8)
-    interleaved = (weights * living[:, None]).reshape(groups, 4, -1).transpose(0, 2, 1).reshape(groups, -1)
-    parts = [
-        (moved_bias(layer) * living).reshape(groups, 4),
-        np.ascontiguousarray(interleaved).view("<i4"),
-        requant_words(layer).reshape(groups, 3 * 4),
-    ]
-    return np.concatenate(parts, axis=1).astype(np.int32)
+def _quads(layer: ConvLayer, weights: NDArray[np.int8]) -> dict[str, NDArray[np.int32]]:
+    """Return the stream of four filters at a time, whose weights alternate."""
+    return {"weights": quad_stream(live_bias(layer), weights[..., None], requant_words(layer))}
 
 
 def _window_applies(layer: ConvLayer) -> bool:
-    return layer.dilation == (1, 1) and streamable(layer)
+    return layer.dilation == (1, 1) and not layer.weight_offset and streamable(layer)
 
 
 def _window_scratch(layer: ConvLayer) -> int:
@@ -75,7 +69,6 @@ CONV3X3 = Kernel(
     pack=lambda layer: {"weights": stream(layer, _taps(layer))},
     fields=stream_fields,
     header="nn_words.h",
-    struct_bytes=22,  # of nn_conv in nn.h
 )
 
 CONV3X3_QUAD = Kernel(
@@ -86,10 +79,9 @@ CONV3X3_QUAD = Kernel(
     applies=lambda layer: _applies(layer) and layer.output[2] % 4 == 0,
     requires=frozenset({"rv32"}),
     scratch_bytes=_scratch,
-    pack=lambda layer: {"weights": _quad_stream(layer, _taps(layer))},
+    pack=lambda layer: _quads(layer, _taps(layer)),
     fields=stream_fields,
     header="nn_words.h",
-    struct_bytes=22,  # of nn_conv in nn.h
 )
 
 CONV_WORDS = Kernel(
@@ -105,7 +97,6 @@ CONV_WORDS = Kernel(
     pack=lambda layer: {"weights": stream(layer, _values(layer))},
     fields=stream_fields,
     header="nn_words.h",
-    struct_bytes=22,  # of nn_conv in nn.h
 )
 
 CONV_QUAD = Kernel(
@@ -116,10 +107,9 @@ CONV_QUAD = Kernel(
     applies=lambda layer: _window_applies(layer) and layer.output[2] % 4 == 0,
     requires=frozenset({"rv32"}),
     scratch_bytes=_window_scratch,
-    pack=lambda layer: {"weights": _quad_stream(layer, _values(layer))},
+    pack=lambda layer: _quads(layer, _values(layer)),
     fields=stream_fields,
     header="nn_words.h",
-    struct_bytes=22,  # of nn_conv in nn.h
 )
 
 
@@ -142,7 +132,6 @@ CONV3X3_LONG = Kernel(  # fewer instructions than CONV3X3 and more cycles, where
     pack=lambda layer: {"weights": stream(layer, _taps(layer))},
     fields=stream_fields,
     header="nn_words.h",
-    struct_bytes=22,  # of nn_conv in nn.h
 )
 
 
@@ -158,8 +147,27 @@ DEPTHWISE3X3 = Kernel(
     {"c": ("nn_depthwise3x3_s8.c",)},
     applies=_depthwise_applies,
     scratch_bytes=lambda layer: 3 * ((layer.output[1] - 1) * layer.stride[1] + 3) * layer.input[2],
-    pack=lambda layer: {"weights": stream(layer, depthwise_taps(layer))},
+    pack=lambda layer: {"weights": depthwise_stream(layer)},
+    fields=sharing_fields(requant_words),
+    header="nn_words.h",
+)
+
+
+def _valid_applies(layer: ConvLayer) -> bool:
+    ends = zip(layer.output[:2], layer.stride, layer.kernel, layer.input[:2], strict=True)
+    inside = layer.padding == (0, 0) and all((out - 1) * step + taps <= size for out, step, taps, size in ends)
+    channels = layer.input[2]
+    fitting = channels % 4 == 0 and layer.output[2] == channels and layer.dilation == (1, 1) and not layer.weight_offset
+    return inside and fitting and streamable(layer)
+
+
+DEPTHWISE_VALID = Kernel(
+    "nn_depthwise_s8_valid",
+    "nn_stream_conv",
+    ("depthwise",),
+    {"c": ("nn_depthwise_s8_valid.c",)},
+    applies=_valid_applies,
+    pack=lambda layer: _quads(layer, live_weights(layer).reshape(-1, layer.output[2]).T),
     fields=stream_fields,
     header="nn_words.h",
-    struct_bytes=22,  # of nn_conv in nn.h
 )

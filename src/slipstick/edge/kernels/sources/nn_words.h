@@ -23,6 +23,8 @@ void nn_conv_s8_quad(const nn_stream_conv *layer, const int8_t *weights, const i
                      void *scratch);
 void nn_depthwise3x3_s8(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
                         void *scratch);
+void nn_depthwise_s8_valid(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
+                           void *scratch);
 void nn_conv3x3_s8_long(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
                         void *scratch);
 
