@@ -62,7 +62,13 @@ def _streamed(base: Kernel, suffix: str, storage: str, holds: Callable[[Any], bo
     """Return the row of a convolution whose stream is put together in scratch, for a kernel of int8 weights."""
 
     def applies(layer: ConvLayer) -> bool:
-        return layer.kind == "conv" and layer.input[2] % VECTOR == 0 and not layer.weight_offset and holds(layer) and base.applies(layer)
+        return (
+            layer.kind == "conv"
+            and layer.input[2] % VECTOR == 0
+            and not layer.weight_offset
+            and holds(layer)
+            and base.applies(layer)
+        )
 
     def scratch(layer: ConvLayer) -> int:
         return layer.output[2] * (16 + _filter_bytes(layer)) + base.scratch_bytes(layer)

@@ -12,13 +12,19 @@ from slipstick.edge.kernels.streams import (
     live_weights,
     quad_stream,
     requant_words,
-    stream,
     sharing_fields,
+    stream,
     stream_fields,
     streamable,
     weight_sums,
 )
 from slipstick.edge.layers import ConvLayer
+
+
+def _windows_inside(layer: ConvLayer) -> bool:
+    """Whether all windows lie inside the image."""
+    ends = zip(layer.output[:2], layer.stride, layer.kernel, layer.input[:2], strict=True)
+    return layer.padding == (0, 0) and all((out - 1) * step + taps <= size for out, step, taps, size in ends)
 
 
 def _applies(layer: ConvLayer) -> bool:
@@ -82,6 +88,71 @@ CONV3X3_QUAD = Kernel(
     pack=lambda layer: _quads(layer, _taps(layer)),
     fields=stream_fields,
     header="nn_words.h",
+)
+
+
+def _pairs_apply(layer: ConvLayer) -> bool:
+    """Whether the products of two taps with two codes add up to 16 bits, and twice the biases fit a word."""
+    fits = bool((np.abs(live_bias(layer)) < 2**30).all()) and bool((_tap_sums(layer, 2) < 2**8).all())
+    return layer.dilation == (1, 1) and fits and streamable(layer)
+
+
+def _eights(layer: ConvLayer) -> NDArray[np.int8]:
+    """Return the weights of a window of any size [filters, values], filled up to eight values."""
+    rows = live_weights(layer).reshape(layer.output[2], -1)
+    return np.pad(rows, ((0, 0), (0, -rows.shape[1] % 8)))
+
+
+def _tap_sums(layer: ConvLayer, taps: int) -> NDArray[np.int64]:
+    """Return the largest sum of magnitudes of a filter's next few taps [filters]."""
+    sums = np.abs(_eights(layer).astype(np.int64)).reshape(layer.output[2], -1, taps).sum(axis=2)
+    largest: NDArray[np.int64] = sums.max(axis=1)
+    return largest
+
+
+def _pairs_bias(layer: ConvLayer) -> NDArray[np.int32]:
+    """Return twice the biases, plus 1 where the products of four taps add up to 16 bits."""
+    return 2 * live_bias(layer) + (_tap_sums(layer, 4) < 2**8).astype(np.int32)
+
+
+def _pairs(layer: ConvLayer) -> NDArray[np.int32]:
+    words = np.ascontiguousarray(_eights(layer)).view("<i4")
+    return np.concatenate([_pairs_bias(layer)[:, None], words, requant_words(layer)], axis=1).astype(np.int32)
+
+
+def _pairs_scratch(layer: ConvLayer) -> int:
+    (height, width), pixels = layer.kernel, layer.output[0] * layer.output[1]
+    row = width * layer.input[2]
+    window, after = 8 * (-(-height * row // 8) * 8), 20 if _windows_inside(layer) else max(20, 2 * row)
+    return window + after + (4 * layer.output[2] if pixels < 4 else 0)
+
+
+CONV_PAIRS = Kernel(
+    "nn_conv_s8_pairs",
+    "nn_stream_conv",
+    ("conv",),
+    {
+        "c": ("nn_conv_s8_pairs.c", "nn_conv_pairs.c", "nn_conv_pairs_core.c"),
+        "thumbv7m": ("nn_conv_s8_pairs.c", "nn_conv_pairs.c", "nn_conv_pairs_core.S"),
+    },
+    applies=_pairs_apply,
+    scratch_bytes=_pairs_scratch,
+    pack=lambda layer: {"weights": _pairs(layer)},
+    fields=stream_fields,
+    header="nn_pairs.h",
+)
+
+CONV_PAIRS_QUAD = Kernel(
+    "nn_conv_s8_pairs_quad",
+    "nn_stream_conv",
+    ("conv",),
+    {"c": ("nn_conv_s8_pairs_quad.c", "nn_conv_pairs.c", "nn_conv_pairs_quad_core.c")},
+    applies=lambda layer: _pairs_apply(layer) and layer.output[2] % 4 == 0,
+    requires=frozenset({"rv32"}),
+    scratch_bytes=_pairs_scratch,
+    pack=lambda layer: {"weights": quad_stream(_pairs_bias(layer), _eights(layer)[..., None], requant_words(layer))},
+    fields=stream_fields,
+    header="nn_pairs.h",
 )
 
 CONV_WORDS = Kernel(
@@ -154,9 +225,7 @@ DEPTHWISE3X3 = Kernel(
 
 
 def _valid_applies(layer: ConvLayer) -> bool:
-    ends = zip(layer.output[:2], layer.stride, layer.kernel, layer.input[:2], strict=True)
-    inside = layer.padding == (0, 0) and all((out - 1) * step + taps <= size for out, step, taps, size in ends)
-    channels = layer.input[2]
+    inside, channels = _windows_inside(layer), layer.input[2]
     fitting = channels % 4 == 0 and layer.output[2] == channels and layer.dilation == (1, 1) and not layer.weight_offset
     return inside and fitting and streamable(layer)
 

@@ -161,7 +161,9 @@ def quad_stream(
     parts = [np.pad(bias, (0, missing)).reshape(groups, 4), alternating]
     if sharing and shares_words(words):
         return np.concatenate([words[0], np.concatenate(parts, axis=1).ravel()]).astype(np.int32)
-    return np.concatenate([*parts, np.pad(words, ((0, missing), (0, 0))).reshape(groups, 3 * 4)], axis=1).astype(np.int32)
+    return np.concatenate([*parts, np.pad(words, ((0, missing), (0, 0))).reshape(groups, 3 * 4)], axis=1).astype(
+        np.int32
+    )
 
 
 def sharing_fields(words: Callable[[ConvLayer], NDArray[np.int32]]) -> Callable[..., dict[str, str]]:

@@ -26,6 +26,7 @@
         .thumb_func
 nn_conv3x3_core:
         ENTER
+        BIASES
 2:      CHANNEL
         CHANNEL
         CHANNEL
