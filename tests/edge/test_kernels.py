@@ -183,10 +183,10 @@ def _with_weight_offsets(rng: np.random.Generator) -> list[tuple[str, Single]]:
 
 
 DENSE, POINT = ("nn_dense_s8_dsp", "nn_dense_s8_plain"), "nn_conv_s8_point_dsp nn_conv_s8_point"
-SQUARE = "nn_conv3x3_s8_dsp nn_conv3x3_s8 nn_conv3x3_s8_long nn_conv3x3_s8_quad"  # the last one takes filters in fours
+SQUARE = "nn_conv3x3_s8_dsp nn_conv3x3_s8_long"
 DEPTHWISE, WINDOW = (
     "nn_depthwise3x3_s8_dsp nn_depthwise3x3_s8",
-    "nn_conv_s8_dsp nn_conv_s8_pairs nn_conv_s8_pairs_quad nn_conv_s8_words nn_conv_s8_quad",
+    "nn_conv_s8_dsp nn_conv_s8_pairs nn_conv_s8_pairs_quad nn_conv_s8_words",
 )
 
 

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.streams import (
+    depthwise_fields,
     depthwise_stream,
+    depthwise_streamable,
     live_weights,
-    requant_words,
-    sharing_fields,
     stream,
     stream_fields,
     streamable,
@@ -105,7 +105,7 @@ CONV_DSP = Kernel(
 def _depthwise_applies(layer: ConvLayer) -> bool:
     shape = layer.kernel == (3, 3) and layer.stride == (1, 1) and layer.dilation == (1, 1)
     channels = layer.input[2]
-    return shape and layer.output[2] == channels and channels % 4 == 0 and streamable(layer)
+    return shape and layer.output[2] == channels and channels % 4 == 0 and depthwise_streamable(layer)
 
 
 DEPTHWISE3X3_DSP = Kernel(
@@ -120,6 +120,6 @@ DEPTHWISE3X3_DSP = Kernel(
     requires=_DSP,
     scratch_bytes=lambda layer: 32 * (layer.output[1] + 2),
     pack=lambda layer: {"weights": depthwise_stream(layer)},
-    fields=sharing_fields(requant_words),
+    fields=depthwise_fields,
     header="nn_dsp.h",
 )

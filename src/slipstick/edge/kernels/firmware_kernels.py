@@ -12,12 +12,9 @@ from slipstick.edge.kernels.float_border import DEQUANTIZE, QUANTIZE
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.packed_layers import PACKED_LAYERS
 from slipstick.edge.kernels.plain_convolutions import (
-    CONV3X3,
     CONV3X3_LONG,
-    CONV3X3_QUAD,
     CONV_PAIRS,
     CONV_PAIRS_QUAD,
-    CONV_QUAD,
     CONV_WORDS,
     DEPTHWISE3X3,
     DEPTHWISE_VALID,
@@ -58,10 +55,7 @@ KERNELS: tuple[Kernel, ...] = (
     CONV_DSP,
     CONV_PAIRS_QUAD,
     CONV_PAIRS,
-    CONV3X3,
     CONV3X3_LONG,
-    CONV3X3_QUAD,
-    CONV_QUAD,
     CONV_WORDS,
     DEPTHWISE3X3_DSP,
     DEPTHWISE3X3,

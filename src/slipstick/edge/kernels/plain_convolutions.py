@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.streams import (
+    depthwise_fields,
     depthwise_stream,
+    depthwise_streamable,
     live_bias,
     live_weights,
     quad_stream,
     requant_words,
-    sharing_fields,
     stream,
     stream_fields,
     streamable,
@@ -55,40 +56,6 @@ def _window_applies(layer: ConvLayer) -> bool:
 def _window_scratch(layer: ConvLayer) -> int:
     height, width = layer.kernel
     return 16 * (-(-height * width * layer.input[2] // 4) * 4) + 4 * layer.output[2]
-
-
-def _scratch(layer: ConvLayer) -> int:
-    window = 3 * 6 * 4  # bytes a channel: three rows of six pixels
-    return window * layer.input[2] + 4 * layer.output[2]
-
-
-CONV3X3 = Kernel(
-    "nn_conv3x3_s8",
-    "nn_stream_conv",
-    ("conv",),
-    {
-        "c": ("nn_conv3x3_s8.c", "nn_conv3x3_words.c", "nn_conv3x3_core.c"),
-        "thumbv7m": ("nn_conv3x3_s8.c", "nn_conv3x3_words.c", "nn_conv3x3_core.S"),
-    },
-    applies=_applies,
-    scratch_bytes=_scratch,
-    pack=lambda layer: {"weights": stream(layer, _taps(layer))},
-    fields=stream_fields,
-    header="nn_words.h",
-)
-
-CONV3X3_QUAD = Kernel(
-    "nn_conv3x3_s8_quad",
-    "nn_stream_conv",
-    ("conv",),
-    {"c": ("nn_conv3x3_s8_quad.c", "nn_conv3x3_words.c", "nn_conv3x3_quad_core.c")},
-    applies=lambda layer: _applies(layer) and layer.output[2] % 4 == 0,
-    requires=frozenset({"rv32"}),
-    scratch_bytes=_scratch,
-    pack=lambda layer: _quads(layer, _taps(layer)),
-    fields=stream_fields,
-    header="nn_words.h",
-)
 
 
 def _pairs_apply(layer: ConvLayer) -> bool:
@@ -170,26 +137,13 @@ CONV_WORDS = Kernel(
     header="nn_words.h",
 )
 
-CONV_QUAD = Kernel(
-    "nn_conv_s8_quad",
-    "nn_stream_conv",
-    ("conv",),
-    {"c": ("nn_conv_s8_quad.c", "nn_conv_words.c", "nn_conv_quad_core.c")},
-    applies=lambda layer: _window_applies(layer) and layer.output[2] % 4 == 0,
-    requires=frozenset({"rv32"}),
-    scratch_bytes=_window_scratch,
-    pack=lambda layer: _quads(layer, _values(layer)),
-    fields=stream_fields,
-    header="nn_words.h",
-)
-
 
 def _long_applies(layer: ConvLayer) -> bool:
     """Whether sums of codes as they are keep to 23 bits."""
     return _applies(layer) and bool((weight_sums(layer) * 2**7 < 2**22).all())
 
 
-CONV3X3_LONG = Kernel(  # fewer instructions than CONV3X3 and more cycles, where SMLAL takes 4 to 7
+CONV3X3_LONG = Kernel(  # fewer instructions than CONV_PAIRS and more cycles, where SMLAL takes 4 to 7
     "nn_conv3x3_s8_long",
     "nn_stream_conv",
     ("conv",),
@@ -208,7 +162,7 @@ CONV3X3_LONG = Kernel(  # fewer instructions than CONV3X3 and more cycles, where
 
 def _depthwise_applies(layer: ConvLayer) -> bool:
     shape = layer.kernel == (3, 3) and layer.dilation == (1, 1) and max(layer.stride) <= 3
-    return shape and layer.output[2] == layer.input[2] and streamable(layer)
+    return shape and layer.output[2] == layer.input[2] and depthwise_streamable(layer)
 
 
 DEPTHWISE3X3 = Kernel(
@@ -219,7 +173,7 @@ DEPTHWISE3X3 = Kernel(
     applies=_depthwise_applies,
     scratch_bytes=lambda layer: 3 * ((layer.output[1] - 1) * layer.stride[1] + 3) * layer.input[2],
     pack=lambda layer: {"weights": depthwise_stream(layer)},
-    fields=sharing_fields(requant_words),
+    fields=depthwise_fields,
     header="nn_words.h",
 )
 

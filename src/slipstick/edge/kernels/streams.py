@@ -132,8 +132,18 @@ def shares_words(words: NDArray[np.int32]) -> bool:
     return bool((words == words[0]).all())
 
 
+def depthwise_streamable(layer: ConvLayer) -> bool:
+    """Whether a depth-wise layer is `streamable`, and its filters share their words where the weights have an offset."""
+    return streamable(layer) and (layer.weight_offset == 0 or shares_words(requant_words(layer)))
+
+
+def depthwise_fields(layer: ConvLayer, names: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields of nn_stream_conv for `depthwise_stream`."""
+    return stream_fields(layer, names) | {"shared": str(int(layer.weight_offset != 0))}
+
+
 def depthwise_stream(layer: ConvLayer) -> NDArray[np.int32]:
-    """Return the stream of a depth-wise 3 x 3 layer; words of requantisation that all filters share stand before them.
+    """Return the stream of a depth-wise 3 x 3 layer; where weights have an offset, the words of requantisation stand once.
 
     A filter's taps are a word for each column of the window: its three rows and the weights' offset.
     """
@@ -141,7 +151,7 @@ def depthwise_stream(layer: ConvLayer) -> NDArray[np.int32]:
     columns[..., :3] = live_weights(layer).transpose(2, 1, 0)
     filters = stream(layer, columns.reshape(len(columns), -1))
     words = filters[:, -3:]
-    return np.concatenate([words[0], filters[:, :-3].ravel()]) if shares_words(words) else filters.ravel()
+    return np.concatenate([words[0], filters[:, :-3].ravel()]) if layer.weight_offset else filters.ravel()
 
 
 def quad_stream(
