@@ -96,7 +96,8 @@ def search_systems(
     points, tried, method = choose(_Aim(task, objectives, constraint), folder, progress, options)
     if not len(points):
         raise _no_point(task, constraint, subject_to)
-    frontier = Frontier(task, points, objectives, method, tried, options.get("top", 0))
+    conditions = tuple(dict.fromkeys(path for path, _, _ in constraint.clauses))
+    frontier = Frontier(task, points, objectives, method, tried, options.get("top", 0), conditions)
     if not np.isfinite(frontier.costs).all(axis=1).any():
         raise SlipstickError("no point that meets the conditions has these figures", path="minimize", value=names)
     if folder is not None:
