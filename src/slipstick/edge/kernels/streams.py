@@ -143,7 +143,7 @@ def depthwise_fields(layer: ConvLayer, names: Mapping[str, str]) -> dict[str, st
 
 
 def depthwise_stream(layer: ConvLayer) -> NDArray[np.int32]:
-    """Return the stream of a depth-wise 3 x 3 layer; where weights have an offset, the words of requantisation stand once.
+    """Return the stream of a depth-wise 3 x 3 layer; words of requantisation stand once where weights have an offset.
 
     A filter's taps are a word for each column of the window: its three rows and the weights' offset.
     """
@@ -171,13 +171,12 @@ def quad_stream(
     parts = [np.pad(bias, (0, missing)).reshape(groups, 4), alternating]
     if sharing and shares_words(words):
         return np.concatenate([words[0], np.concatenate(parts, axis=1).ravel()]).astype(np.int32)
-    return np.concatenate([*parts, np.pad(words, ((0, missing), (0, 0))).reshape(groups, 3 * 4)], axis=1).astype(
-        np.int32
-    )
+    behind = np.pad(words, ((0, missing), (0, 0))).reshape(groups, 3 * 4)
+    return np.concatenate([*parts, behind], axis=1).astype(np.int32)
 
 
 def sharing_fields(words: Callable[[ConvLayer], NDArray[np.int32]]) -> Callable[..., dict[str, str]]:
-    """Return a function like `stream_fields` for kernels whose words stand once before all filters if these share them."""
+    """Return a function like `stream_fields` for streams whose words stand once if all filters share them."""
     return lambda layer, names: stream_fields(layer, names) | {"shared": str(int(shares_words(words(layer))))}
 
 
