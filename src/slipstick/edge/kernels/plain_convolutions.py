@@ -101,6 +101,7 @@ CONV_PAIRS = Kernel(
     {
         "c": ("nn_conv_s8_pairs.c", "nn_conv_pairs.c", "nn_conv_pairs_core.c"),
         "thumbv7m": ("nn_conv_s8_pairs.c", "nn_conv_pairs.c", "nn_conv_pairs_core.S"),
+        "thumbv6m": ("nn_conv_s8_pairs.c", "nn_conv_pairs.c", "nn_conv_pairs_thumb_core.c", "nn_pairs_sums.S"),
     },
     applies=_pairs_apply,
     scratch_bytes=_pairs_scratch,

@@ -56,7 +56,15 @@ static inline uint64_t nn_words(const uint32_t *at) {
 
 /* Upper half of twice a product, by a stream's first word. */
 static inline int32_t nn_stream_product(int32_t sum, int32_t word) {
+#if defined(__thumb__) && !defined(__thumb2__) /* products of 16 bits: there is no longer one */
+  const int32_t low = (int32_t)((uint32_t)sum & 0xffffu), high = sum >> 16;
+  const int32_t word_low = (int32_t)((uint32_t)word & 0xffffu), word_high = word >> 16;
+  const int32_t middle = high * word_low + (int32_t)(((uint32_t)low * (uint32_t)word_low) >> 16);
+  const int32_t rest = low * word_high + (middle & 0xffff);
+  return high * word_high + (middle >> 16) + ((rest + 0x8000) >> 16) + sum;
+#else
   return (int32_t)(((int64_t)sum * word + (INT64_C(1) << 31)) >> 32) + sum;
+#endif
 }
 
 /* Code of a sum by a stream's three words. */
