@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slipstick.core import units
 from slipstick.core.errors import SlipstickError
 from slipstick.core.question import Question
 from slipstick.trained.weighted_network import WeightedNetwork
@@ -28,13 +29,24 @@ def emit_firmware(question: Question) -> Report:
     if out is not None:
         check_folder(out, overwrite=overwrite)
     network, storages = _in_formats(question)
-    firmware = build_firmware(network.network, question.system, storages=storages, patches=patches, stream=stream)
+    limit = question.options.get("arena")
+    arena = None if limit is None else _parsed_limit(limit)
+    firmware = build_firmware(
+        network.network, question.system, storages=storages, patches=patches, stream=stream, arena=arena
+    )
     files = firmware.files() if out is not None else None
     result = run_firmware(firmware, network.to_bytes()) if question.options.get("run") else None
     if out is not None and files is not None:
         write_folder(out, files, overwrite=overwrite)
     inputs = question.inputs() | ({} if out is None else {"out": str(out)})
     return firmware_report(firmware, result, inputs, f"{network.name} as firmware for {question.system.name}")
+
+
+def _parsed_limit(limit: str | float) -> float:
+    try:
+        return units.parse(limit, "B")
+    except SlipstickError as error:
+        raise SlipstickError(error.message, path="arena", value=error.value, allowed=error.allowed) from None
 
 
 def measure_board(question: Question) -> Report:

@@ -141,7 +141,8 @@ def find_system(spec: SystemSpec) -> System:
 def find_network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
     """Return the network of a name, file, dict or object, including files of trained networks.
 
-    The arguments and errors are those of `slipstick.networks.network`; ``.tflite`` files are read for their sizes too.
+    The arguments and errors are those of `slipstick.networks.network`; files with weights (``.tflite``,
+    ``.safetensors``) are read for their sizes too.
 
     Examples
     --------

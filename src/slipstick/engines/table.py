@@ -52,6 +52,8 @@ class Engine:
         Whether the system must say how its devices are linked.
     needs_integers
         Whether the network must compute in 8-bit integers.
+    objectives
+        Figures that `search` weighs where the user names none: those of them that the Reports have. Default: time.
     sweep
         ``module:NAME`` of the Sweep (`slipstick.core.sweep`) that `search` uses; empty: it asks point by point.
     hint
@@ -69,6 +71,7 @@ class Engine:
     max_devices: int | None = None
     needs_topology: bool = False
     needs_integers: bool = False
+    objectives: tuple[str, ...] = ()
     sweep: str = ""
     hint: str = field(default="", compare=False)
 
@@ -161,6 +164,7 @@ ENGINES: tuple[Engine, ...] = (
         "estimate", "board", ("graph",), (Phase.INFER,), ("formats.layers",),
         "slipstick.edge.board_estimate:estimate", options=("accuracies",), default_plan="formats=int8",
         max_devices=1,
+        objectives=("price", "time.inference", "energy.inference", "accuracy.top1", "memory.peak", "memory.flash"),
     ),
     Engine(
         "simulate", "accelerator", ("decoder", "graph"), (Phase.TRAIN,),
@@ -188,8 +192,8 @@ ENGINES: tuple[Engine, ...] = (
     ),
     Engine(
         "emit", "board", ("trained",), (Phase.INFER,), ("formats.layers",),
-        "slipstick.engines.emit_firmware:emit_firmware", options=("out", "run", "patches", "stream", "overwrite"),
-        max_devices=1, needs_integers=True,
+        "slipstick.engines.emit_firmware:emit_firmware",
+        options=("out", "run", "patches", "arena", "stream", "overwrite"), max_devices=1, needs_integers=True,
     ),
 )  # fmt: skip
 

@@ -96,6 +96,10 @@ class EmitOptions(TypedDict, total=False):
     patches: bool
     "Run the first layers tile by tile: a smaller arena, more instructions, the same outputs."
 
+    arena: str | float | None
+    """Limit of the arena, such as 20 kB: the fastest kernels whose scratch it has room for are taken. Default: what
+    TensorFlow Lite Micro's planner takes for the tensors alone."""
+
     stream: bool
     """Take one row of the input a call (a new frame of sound, say) and keep what windows need of the earlier ones. For
     layers of stride 1 without padding along rows."""

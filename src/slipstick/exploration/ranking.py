@@ -129,7 +129,7 @@ def _command(task: Task, index: int) -> str:
     point = task.space.point(index)
     options = dict(task.options)
     options |= {path.removeprefix(_WORKLOAD): value for path, value in point.items() if path.startswith(_WORKLOAD)}
-    asked = [f"--{name.replace('_', '-')} {value}" for name, value in options.items()]
+    asked = [f"--{name.replace('_', '-')} {value}" for name, value in options.items() if not isinstance(value, Mapping)]
     text = _plan_text(point)
     asked += [f"--plan {text}"] if text else []
     asked += [f"--set {path}='{value}'" for path, value in point.items() if path.startswith("system.")]

@@ -30,7 +30,7 @@ def emit(
     out
         The folder: new, or empty. It appears whole or not at all. Default: none, only the Report.
     options
-        Fields of `EmitOptions`: formats, run, patches, stream, overwrite.
+        Fields of `EmitOptions`: formats, run, patches, arena, stream, overwrite.
 
     Returns
     -------

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.edge.kernels.kernel import Kernel
+from slipstick.edge.kernels.overlap import window_overlap
 from slipstick.edge.kernels.streams import (
     live_bias,
     live_weights,
@@ -58,6 +59,7 @@ def _kernel(symbol: str, kind: str, requires: str = "") -> Kernel:
         {"c": (f"{symbol}.c",)},
         applies=_window_is_input if kind == "conv" else raw_sums_fit,
         requires=frozenset({requires} if requires else ()),
+        overlap=window_overlap(0),
         pack=pack,
         fields=sharing_fields(words),
         header="nn_quads.h",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.edge.arena.arena_problem import Overlap
 from slipstick.edge.kernels.kernel import Kernel
+from slipstick.edge.kernels.overlap import window_overlap
 from slipstick.edge.kernels.streams import (
     depthwise_fields,
     depthwise_stream,
@@ -45,6 +47,7 @@ CONV3X3_DSP = Kernel(
     applies=_square_applies,
     requires=_DSP,
     scratch_bytes=lambda layer: 3 * 6 * 2 * layer.input[2] + 4 * layer.output[2],
+    overlap=window_overlap(4, by_row=True),
     pack=lambda layer: {"weights": stream(layer, _square_weights(layer))},
     fields=stream_fields,
     header="nn_dsp.h",
@@ -72,12 +75,6 @@ def _window_weights(layer: ConvLayer) -> NDArray[np.int8]:
     return ordered
 
 
-def _window_overwrites(layer: ConvLayer) -> bool:
-    """Return whether the output may lie where the input does: four pixels are read whole before they are written."""
-    points = layer.kernel == layer.stride == (1, 1) and layer.padding == (0, 0)
-    return points and layer.output[2] <= layer.input[2]
-
-
 def _window_scratch(layer: ConvLayer) -> int:
     row, size = _filled(layer)
     pixels = layer.output[0] * layer.output[1]
@@ -95,7 +92,7 @@ CONV_DSP = Kernel(
     applies=_window_applies,
     requires=_DSP,
     scratch_bytes=_window_scratch,
-    overwrites=_window_overwrites,
+    overlap=window_overlap(4),
     pack=lambda layer: {"weights": stream(layer, _window_weights(layer))},
     fields=stream_fields,
     header="nn_dsp.h",
@@ -106,6 +103,12 @@ def _depthwise_applies(layer: ConvLayer) -> bool:
     shape = layer.kernel == (3, 3) and layer.stride == (1, 1) and layer.dilation == (1, 1)
     channels = layer.input[2]
     return shape and layer.output[2] == channels and channels % 4 == 0 and depthwise_streamable(layer)
+
+
+def _depthwise_overlap(layer: ConvLayer) -> Overlap | None:
+    """Return that the output may be the input: four channels at a time are read before they are written."""
+    smaller = layer.output[0] <= layer.input[0] and layer.output[1] <= layer.input[1]
+    return Overlap(exact=True) if smaller and layer.padding[0] <= 1 else None
 
 
 DEPTHWISE3X3_DSP = Kernel(
@@ -119,6 +122,7 @@ DEPTHWISE3X3_DSP = Kernel(
     applies=_depthwise_applies,
     requires=_DSP,
     scratch_bytes=lambda layer: 32 * (layer.output[1] + 2),
+    overlap=_depthwise_overlap,
     pack=lambda layer: {"weights": depthwise_stream(layer)},
     fields=depthwise_fields,
     header="nn_dsp.h",

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.edge.kernels.kernel import Kernel
+from slipstick.edge.kernels.overlap import _row_ring_overlap, window_overlap
 from slipstick.edge.kernels.streams import (
     depthwise_fields,
     depthwise_stream,
@@ -105,6 +106,7 @@ CONV_PAIRS = Kernel(
     },
     applies=_pairs_apply,
     scratch_bytes=_pairs_scratch,
+    overlap=window_overlap(4),
     pack=lambda layer: {"weights": _pairs(layer)},
     fields=stream_fields,
     header="nn_pairs.h",
@@ -118,6 +120,7 @@ CONV_PAIRS_QUAD = Kernel(
     applies=lambda layer: _pairs_apply(layer) and layer.output[2] % 4 == 0,
     requires=frozenset({"rv32"}),
     scratch_bytes=_pairs_scratch,
+    overlap=window_overlap(4),
     pack=lambda layer: {"weights": quad_stream(_pairs_bias(layer), _eights(layer)[..., None], requant_words(layer))},
     fields=stream_fields,
     header="nn_pairs.h",
@@ -133,6 +136,7 @@ CONV_WORDS = Kernel(
     },
     applies=_window_applies,
     scratch_bytes=_window_scratch,
+    overlap=window_overlap(4),
     pack=lambda layer: {"weights": stream(layer, _values(layer))},
     fields=stream_fields,
     header="nn_words.h",
@@ -155,6 +159,7 @@ CONV3X3_LONG = Kernel(  # fewer instructions than CONV_PAIRS and more cycles, wh
     applies=_long_applies,
     requires=frozenset({"thumb2"}),
     scratch_bytes=lambda layer: 60 * layer.input[2] + 4 * layer.output[2],
+    overlap=window_overlap(4, by_row=True),
     pack=lambda layer: {"weights": stream(layer, _taps(layer))},
     fields=stream_fields,
     header="nn_words.h",
@@ -172,6 +177,7 @@ DEPTHWISE3X3 = Kernel(
     ("depthwise",),
     {"c": ("nn_depthwise3x3_s8.c",)},
     applies=_depthwise_applies,
+    overlap=_row_ring_overlap,
     scratch_bytes=lambda layer: 3 * ((layer.output[1] - 1) * layer.stride[1] + 3) * layer.input[2],
     pack=lambda layer: {"weights": depthwise_stream(layer)},
     fields=depthwise_fields,
@@ -191,6 +197,7 @@ DEPTHWISE_VALID = Kernel(
     ("depthwise",),
     {"c": ("nn_depthwise_s8_valid.c",)},
     applies=_valid_applies,
+    overlap=window_overlap(0),
     pack=lambda layer: _quads(layer, live_weights(layer).reshape(-1, layer.output[2]).T),
     fields=stream_fields,
     header="nn_words.h",
