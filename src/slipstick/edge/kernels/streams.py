@@ -133,7 +133,7 @@ def shares_words(words: NDArray[np.int32]) -> bool:
 
 
 def depthwise_streamable(layer: ConvLayer) -> bool:
-    """Return the stream of a depth-wise 3 x 3 layer: one requantisation before all filters if weights have an offset.
+    """Whether a depth-wise layer is `streamable`, and its filters share their words if the weights have an offset."""
     return streamable(layer) and (layer.weight_offset == 0 or shares_words(requant_words(layer)))
 
 
