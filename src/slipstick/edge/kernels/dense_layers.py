@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.overlap import window_overlap
 from slipstick.edge.kernels.streams import (
-    live_bias,
-    live_weights,
+    _live_bias,
+    _live_weights,
+    _quad_stream,
+    _sharing_fields,
+    _words_fit,
     moved_bias,
-    quad_stream,
     raw_sums_fit,
     requant_words,
-    sharing_fields,
     streamable,
-    words_fit,
 )
 from slipstick.edge.layers import ConvLayer
 
@@ -29,7 +29,7 @@ def _dense_words(layer: ConvLayer) -> NDArray[np.int32]:
     shift, offset = requant.shift.astype(np.int64), requant.output_offset
     right = np.maximum(-1 - shift, 0)  # of the product's upper half
     rounding = ((1 << right) >> 1) + (offset << right)
-    fits = (right > 0) & words_fit(layer, right)
+    fits = (right > 0) & _words_fit(layer, right)
     other = (shift << 16) | (offset & (2**16 - 1))
     words = [requant.multiplier, np.where(fits, rounding, other), np.where(fits, right, 0)]
     return np.stack(words, axis=1).astype(np.int32)
@@ -46,11 +46,11 @@ def _kernel(symbol: str, kind: str, requires: str = "") -> Kernel:
     step = 4 if requires == "dsp" else 1
 
     def pack(layer: ConvLayer) -> dict[str, NDArray[Any]]:
-        rows = live_weights(layer) if kind == "conv" else layer.weights
+        rows = _live_weights(layer) if kind == "conv" else layer.weights
         rows = rows.reshape(len(rows), -1)
         steps = np.pad(rows, ((0, 0), (0, -rows.shape[1] % step))).reshape(len(rows), -1, step)
-        bias = live_bias(layer) if kind == "conv" else moved_bias(layer)
-        return {"weights": quad_stream(bias, steps, words(layer), sharing=True)}
+        bias = _live_bias(layer) if kind == "conv" else moved_bias(layer)
+        return {"weights": _quad_stream(bias, steps, words(layer), sharing=True)}
 
     return Kernel(
         symbol,
@@ -61,7 +61,7 @@ def _kernel(symbol: str, kind: str, requires: str = "") -> Kernel:
         requires=frozenset({requires} if requires else ()),
         overlap=window_overlap(0),
         pack=pack,
-        fields=sharing_fields(words),
+        fields=_sharing_fields(words),
         header="nn_quads.h",
     )
 

@@ -9,10 +9,10 @@ from slipstick.edge.arena.arena_problem import Overlap
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.overlap import window_overlap
 from slipstick.edge.kernels.streams import (
-    depthwise_fields,
+    _depthwise_fields,
+    _depthwise_streamable,
+    _live_weights,
     depthwise_stream,
-    depthwise_streamable,
-    live_weights,
     stream,
     stream_fields,
     streamable,
@@ -31,7 +31,7 @@ def _square_applies(layer: ConvLayer) -> bool:
 def _square_weights(layer: ConvLayer) -> NDArray[np.int8]:
     """Return weights in the order of the core: rows, fours of channels, then (channel, column) of three words."""
     filters, _, _, channels = layer.weights.shape
-    fours = live_weights(layer).reshape(filters, 3, 3, channels // 4, 4).transpose(0, 1, 3, 4, 2)
+    fours = _live_weights(layer).reshape(filters, 3, 3, channels // 4, 4).transpose(0, 1, 3, 4, 2)
     ordered = np.stack([fours[..., channel, column] for channel, column in _TAPS], axis=-1)
     return ordered.reshape(filters, -1)
 
@@ -69,7 +69,7 @@ def _window_weights(layer: ConvLayer) -> NDArray[np.int8]:
     filters, height, width, channels = layer.weights.shape
     row, size = _filled(layer)
     rows = np.zeros((filters, height, row), np.int8)
-    rows[:, :, : width * channels] = live_weights(layer).reshape(filters, height, -1)
+    rows[:, :, : width * channels] = _live_weights(layer).reshape(filters, height, -1)
     ordered = np.zeros((filters, size), np.int8)
     ordered[:, : height * row] = rows.reshape(filters, -1)
     return ordered
@@ -102,7 +102,7 @@ CONV_DSP = Kernel(
 def _depthwise_applies(layer: ConvLayer) -> bool:
     shape = layer.kernel == (3, 3) and layer.stride == (1, 1) and layer.dilation == (1, 1)
     channels = layer.input[2]
-    return shape and layer.output[2] == channels and channels % 4 == 0 and depthwise_streamable(layer)
+    return shape and layer.output[2] == channels and channels % 4 == 0 and _depthwise_streamable(layer)
 
 
 def _depthwise_overlap(layer: ConvLayer) -> Overlap | None:
@@ -124,6 +124,6 @@ DEPTHWISE3X3_DSP = Kernel(
     scratch_bytes=lambda layer: 32 * (layer.output[1] + 2),
     overlap=_depthwise_overlap,
     pack=lambda layer: {"weights": depthwise_stream(layer)},
-    fields=depthwise_fields,
+    fields=_depthwise_fields,
     header="nn_dsp.h",
 )

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.overlap import _row_ring_overlap, window_overlap
 from slipstick.edge.kernels.streams import (
-    depthwise_fields,
+    _depthwise_fields,
+    _depthwise_streamable,
+    _live_bias,
+    _live_weights,
+    _quad_stream,
     depthwise_stream,
-    depthwise_streamable,
-    live_bias,
-    live_weights,
-    quad_stream,
     requant_words,
     stream,
     stream_fields,
@@ -21,6 +21,8 @@ from slipstick.edge.kernels.streams import (
     weight_sums,
 )
 from slipstick.edge.layers import ConvLayer
+
+_AFTER = 5 * 4  # bytes of the words behind a window of pairs: NN_AFTER in nn_pairs.h
 
 
 def _windows_inside(layer: ConvLayer) -> bool:
@@ -36,18 +38,18 @@ def _applies(layer: ConvLayer) -> bool:
 
 def _taps(layer: ConvLayer) -> NDArray[np.int8]:
     """Return the three taps of each channel of each row [filters, rows x channels x taps]."""
-    return live_weights(layer).transpose(0, 1, 3, 2).reshape(layer.output[2], -1)
+    return _live_weights(layer).transpose(0, 1, 3, 2).reshape(layer.output[2], -1)
 
 
 def _values(layer: ConvLayer) -> NDArray[np.int8]:
     """Return the weights of a window of any size [filters, values], filled up to four values."""
-    rows = live_weights(layer).reshape(layer.output[2], -1)
+    rows = _live_weights(layer).reshape(layer.output[2], -1)
     return np.pad(rows, ((0, 0), (0, -rows.shape[1] % 4)))
 
 
 def _quads(layer: ConvLayer, weights: NDArray[np.int8]) -> dict[str, NDArray[np.int32]]:
     """Return the stream of four filters at a time, whose weights alternate."""
-    return {"weights": quad_stream(live_bias(layer), weights[..., None], requant_words(layer))}
+    return {"weights": _quad_stream(_live_bias(layer), weights[..., None], requant_words(layer))}
 
 
 def _window_applies(layer: ConvLayer) -> bool:
@@ -61,13 +63,13 @@ def _window_scratch(layer: ConvLayer) -> int:
 
 def _pairs_apply(layer: ConvLayer) -> bool:
     """Whether the products of two taps with two codes add up to 16 bits, and twice the biases fit a word."""
-    fits = bool((np.abs(live_bias(layer)) < 2**30).all()) and bool((_tap_sums(layer, 2) < 2**8).all())
+    fits = bool((np.abs(_live_bias(layer)) < 2**30).all()) and bool((_tap_sums(layer, 2) < 2**8).all())
     return layer.dilation == (1, 1) and fits and streamable(layer)
 
 
 def _eights(layer: ConvLayer) -> NDArray[np.int8]:
     """Return the weights of a window of any size [filters, values], filled up to eight values."""
-    rows = live_weights(layer).reshape(layer.output[2], -1)
+    rows = _live_weights(layer).reshape(layer.output[2], -1)
     return np.pad(rows, ((0, 0), (0, -rows.shape[1] % 8)))
 
 
@@ -80,7 +82,7 @@ def _tap_sums(layer: ConvLayer, taps: int) -> NDArray[np.int64]:
 
 def _pairs_bias(layer: ConvLayer) -> NDArray[np.int32]:
     """Return twice the biases, plus 1 where the products of four taps add up to 16 bits."""
-    return 2 * live_bias(layer) + (_tap_sums(layer, 4) < 2**8).astype(np.int32)
+    return 2 * _live_bias(layer) + (_tap_sums(layer, 4) < 2**8).astype(np.int32)
 
 
 def _pairs(layer: ConvLayer) -> NDArray[np.int32]:
@@ -91,7 +93,7 @@ def _pairs(layer: ConvLayer) -> NDArray[np.int32]:
 def _pairs_scratch(layer: ConvLayer) -> int:
     (height, width), pixels = layer.kernel, layer.output[0] * layer.output[1]
     row = width * layer.input[2]
-    window, after = 8 * (-(-height * row // 8) * 8), 20 if _windows_inside(layer) else max(20, 2 * row)
+    window, after = 8 * (-(-height * row // 8) * 8), _AFTER if _windows_inside(layer) else max(_AFTER, 2 * row)
     return window + after + (4 * layer.output[2] if pixels < 4 else 0)
 
 
@@ -121,7 +123,7 @@ CONV_PAIRS_QUAD = Kernel(
     requires=frozenset({"rv32"}),
     scratch_bytes=_pairs_scratch,
     overlap=window_overlap(4),
-    pack=lambda layer: {"weights": quad_stream(_pairs_bias(layer), _eights(layer)[..., None], requant_words(layer))},
+    pack=lambda layer: {"weights": _quad_stream(_pairs_bias(layer), _eights(layer)[..., None], requant_words(layer))},
     fields=stream_fields,
     header="nn_pairs.h",
 )
@@ -168,7 +170,7 @@ CONV3X3_LONG = Kernel(  # fewer instructions than CONV_PAIRS and more cycles, wh
 
 def _depthwise_applies(layer: ConvLayer) -> bool:
     shape = layer.kernel == (3, 3) and layer.dilation == (1, 1) and max(layer.stride) <= 3
-    return shape and layer.output[2] == layer.input[2] and depthwise_streamable(layer)
+    return shape and layer.output[2] == layer.input[2] and _depthwise_streamable(layer)
 
 
 DEPTHWISE3X3 = Kernel(
@@ -180,7 +182,7 @@ DEPTHWISE3X3 = Kernel(
     overlap=_row_ring_overlap,
     scratch_bytes=lambda layer: 3 * ((layer.output[1] - 1) * layer.stride[1] + 3) * layer.input[2],
     pack=lambda layer: {"weights": depthwise_stream(layer)},
-    fields=depthwise_fields,
+    fields=_depthwise_fields,
     header="nn_words.h",
 )
 
@@ -198,7 +200,7 @@ DEPTHWISE_VALID = Kernel(
     {"c": ("nn_depthwise_s8_valid.c",)},
     applies=_valid_applies,
     overlap=window_overlap(0),
-    pack=lambda layer: _quads(layer, live_weights(layer).reshape(-1, layer.output[2]).T),
+    pack=lambda layer: _quads(layer, _live_weights(layer).reshape(-1, layer.output[2]).T),
     fields=stream_fields,
     header="nn_words.h",
 )

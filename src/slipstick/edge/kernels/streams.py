@@ -18,11 +18,11 @@ _LARGEST = 2**31  # of a sum, shifted to the left
 
 def streamable(layer: ConvLayer) -> bool:
     """Whether a layer's sums and rounding keep to the words of a stream."""
-    fits = words_fit(layer, np.maximum(-layer.requant.shift.astype(np.int64), 0)) | ~alive(layer)
+    fits = _words_fit(layer, np.maximum(-layer.requant.shift.astype(np.int64), 0)) | ~_alive(layer)
     return raw_sums_fit(layer) and bool(fits.all())
 
 
-def alive(layer: ConvLayer) -> NDArray[np.bool_]:
+def _alive(layer: ConvLayer) -> NDArray[np.bool_]:
     """Return flags of the filters that have more than one code: the others have next to no weights, or a factor near 0.
 
     Converters leave such filters behind where a channel was dead. They get no weights in a stream, and their code.
@@ -45,7 +45,7 @@ def _extreme_codes(layer: ConvLayer) -> tuple[NDArray[np.int64], NDArray[np.int6
     return codes[0], codes[1]
 
 
-def words_fit(layer: ConvLayer, right: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _words_fit(layer: ConvLayer, right: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return flags of the filters whose rounding before a shift to the right, added to a sum, keeps to 32 bits."""
     rounding = np.exp2(right.astype(np.float64)) * (abs(layer.requant.output_offset) + 0.5)
     fits: NDArray[np.bool_] = rounding + _true_sums(layer) < _LARGEST
@@ -96,9 +96,9 @@ def moved_bias(layer: ConvLayer) -> NDArray[np.int32]:
     return moved
 
 
-def live_bias(layer: ConvLayer) -> NDArray[np.int32]:
-    """Return the moved biases, 0 of a filter that is not `alive`."""
-    return np.where(alive(layer), moved_bias(layer), 0).astype(np.int32)
+def _live_bias(layer: ConvLayer) -> NDArray[np.int32]:
+    """Return the moved biases, 0 of a filter that is not `_alive`."""
+    return np.where(_alive(layer), moved_bias(layer), 0).astype(np.int32)
 
 
 def requant_words(layer: ConvLayer) -> NDArray[np.int32]:
@@ -114,30 +114,30 @@ def requant_words(layer: ConvLayer) -> NDArray[np.int32]:
     return words.astype(np.int32)
 
 
-def live_weights(layer: ConvLayer) -> NDArray[np.int8]:
-    """Return the weights, of a filter that is not `alive` minus the offset, so that its products add up to 0."""
-    living = alive(layer) if layer.kind == "depthwise" else alive(layer).reshape(-1, *[1] * (layer.weights.ndim - 1))
+def _live_weights(layer: ConvLayer) -> NDArray[np.int8]:
+    """Return the weights, of a filter that is not `_alive` minus the offset, so that its products add up to 0."""
+    living = _alive(layer) if layer.kind == "depthwise" else _alive(layer).reshape(-1, *[1] * (layer.weights.ndim - 1))
     weights: NDArray[np.int8] = np.where(living, layer.weights, -layer.weight_offset).astype(np.int8)
     return weights
 
 
 def stream(layer: ConvLayer, weights: NDArray[np.int8]) -> NDArray[np.int32]:
-    """Return the stream of `live_weights` ordered as the core reads them [filters, bytes], a multiple of four bytes."""
+    """Return the stream of `_live_weights` in the order of the core [filters, bytes], a multiple of four bytes."""
     words = np.ascontiguousarray(weights).view("<i4")
-    return np.concatenate([live_bias(layer)[:, None], words, requant_words(layer)], axis=1).astype(np.int32)
+    return np.concatenate([_live_bias(layer)[:, None], words, requant_words(layer)], axis=1).astype(np.int32)
 
 
-def shares_words(words: NDArray[np.int32]) -> bool:
+def _shares_words(words: NDArray[np.int32]) -> bool:
     """Whether all filters have the same words of requantisation [filters, 3]."""
     return bool((words == words[0]).all())
 
 
-def depthwise_streamable(layer: ConvLayer) -> bool:
+def _depthwise_streamable(layer: ConvLayer) -> bool:
     """Whether a depth-wise layer is `streamable`, and its filters share their words if the weights have an offset."""
-    return streamable(layer) and (layer.weight_offset == 0 or shares_words(requant_words(layer)))
+    return streamable(layer) and (layer.weight_offset == 0 or _shares_words(requant_words(layer)))
 
 
-def depthwise_fields(layer: ConvLayer, names: Mapping[str, str]) -> dict[str, str]:
+def _depthwise_fields(layer: ConvLayer, names: Mapping[str, str]) -> dict[str, str]:
     """Return the fields of nn_stream_conv for `depthwise_stream`."""
     return stream_fields(layer, names) | {"shared": str(int(layer.weight_offset != 0))}
 
@@ -148,20 +148,20 @@ def depthwise_stream(layer: ConvLayer) -> NDArray[np.int32]:
     A filter's taps are a word for each column of the window: its three rows and the weights' offset.
     """
     columns = np.full((layer.output[2], 3, 4), layer.weight_offset, np.int8)
-    columns[..., :3] = live_weights(layer).transpose(2, 1, 0)
+    columns[..., :3] = _live_weights(layer).transpose(2, 1, 0)
     filters = stream(layer, columns.reshape(len(columns), -1))
     words = filters[:, -3:]
     return np.concatenate([words[0], filters[:, :-3].ravel()]) if layer.weight_offset else filters.ravel()
 
 
-def quad_stream(
+def _quad_stream(
     bias: NDArray[np.int32], weights: NDArray[np.int8], words: NDArray[np.int32], *, sharing: bool = False
 ) -> NDArray[np.int32]:
     """Return the stream of four filters at a time, a last group filled up: biases, weights, words of requantisation.
 
     Parameters
     ----------
-    weights : `live_weights` as the core reads a filter's [filters, steps, bytes]; filters alternate behind each step.
+    weights : `_live_weights` as the core reads a filter's [filters, steps, bytes]; filters alternate behind each step.
     words : of requantisation [filters, 3].
     sharing : whether words that all filters share stand once before them.
     """
@@ -169,15 +169,15 @@ def quad_stream(
     quads = np.pad(weights, ((0, missing), (0, 0), (0, 0))).reshape(groups, 4, *weights.shape[1:])
     alternating = np.ascontiguousarray(quads.transpose(0, 2, 1, 3)).reshape(groups, -1).view("<i4")
     parts = [np.pad(bias, (0, missing)).reshape(groups, 4), alternating]
-    if sharing and shares_words(words):
+    if sharing and _shares_words(words):
         return np.concatenate([words[0], np.concatenate(parts, axis=1).ravel()]).astype(np.int32)
     behind = np.pad(words, ((0, missing), (0, 0))).reshape(groups, 3 * 4)
     return np.concatenate([*parts, behind], axis=1).astype(np.int32)
 
 
-def sharing_fields(words: Callable[[ConvLayer], NDArray[np.int32]]) -> Callable[..., dict[str, str]]:
+def _sharing_fields(words: Callable[[ConvLayer], NDArray[np.int32]]) -> Callable[..., dict[str, str]]:
     """Return a function like `stream_fields` for streams whose words stand once if all filters share them."""
-    return lambda layer, names: stream_fields(layer, names) | {"shared": str(int(shares_words(words(layer))))}
+    return lambda layer, names: stream_fields(layer, names) | {"shared": str(int(_shares_words(words(layer))))}
 
 
 def stream_fields(layer: ConvLayer, names: Mapping[str, str]) -> dict[str, str]:
