@@ -176,7 +176,9 @@ def _with_pool(network: LoweredNetwork) -> LoweredNetwork:
     """
     layers = share_pool([call.layer for call in network.calls])
     pooled = [
-        layer for layer in layers if isinstance(layer, ConvLayer) and layer.storage and layer.storage.pool is not None
+        layer
+        for layer, call in zip(layers, network.calls, strict=True)
+        if layer is not call.layer and isinstance(layer, ConvLayer)
     ]
     if not pooled:
         return network
@@ -197,4 +199,6 @@ def _built(network: LoweredNetwork, limit: _Limit) -> Firmware:
         for call, kernel, options in zip(network.calls, kernels, choices, strict=True)
     )
     source = _network_source(network, uses, arena)
-    return Firmware(network, target, uses, arena, source, _predicted_code_bytes(uses, target.core))
+    return Firmware(
+        network, target, uses, arena, source, _predicted_code_bytes([use.kernel.symbol for use in uses], target.core)
+    )
