@@ -96,6 +96,8 @@ def kernels_for(layer: Any, features: Iterable[str] = ()) -> tuple[Kernel, ...]:
     """
     abilities = frozenset(features)
     kernels = tuple(k for k in KERNELS if k.requires <= abilities and layer.kind in k.kinds and k.applies(layer))
+    if CONV_DSP in kernels:  # its window is as large as that of pairs
+        kernels = tuple(k for k in kernels if k is not CONV_PAIRS)
     if not kernels:
         allowed = sorted({kind for kernel in KERNELS for kind in kernel.kinds})
         raise SlipstickError("no kernel computes it", path="layer", value=layer.kind, allowed=allowed)
