@@ -14,6 +14,7 @@ from slipstick.training.recipe import Recipe
 
 Weighing = Literal["bytes", "cycles"]
 Policy = Literal["step", "epoch"]
+Method = Literal["exact"]
 _MAX_ACTIVATION_BITS = 8
 _MAX_COLUMNS = 65536  # as of an array
 
@@ -95,6 +96,10 @@ class Retraining:
 
     renew: Policy = "step"
     "Encode the weights anew at every step of retraining, or at every epoch."
+
+    method: Method = "exact"
+    """What the forward passes of layers on approximate arithmetic compute while training: exact, the hardware's own
+    sums, bit by bit; gradients are those of the smooth stand-in."""
 
     folder: Path | None = None
     "Keep the state of retraining there; the same command goes on from it."

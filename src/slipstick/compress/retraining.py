@@ -13,6 +13,7 @@ from slipstick.training.recipe import Recipe
 if TYPE_CHECKING:
     from slipstick.compress.adapt_options import Retraining
     from slipstick.compress.compression import Compression
+    from slipstick.compress.hardware_layers import _HardwareLayers
     from slipstick.core.progress import Progress
     from slipstick.datasets.images import DataSet
     from slipstick.trained.network import TrainedNetwork
@@ -27,6 +28,7 @@ def retrain(
     data: DataSet,
     retraining: Retraining,
     *,
+    hardware: _HardwareLayers | None = None,
     progress: Progress | None = None,
 ) -> Compression:
     """Retrain a compression's weights in its formats, starting from the network's weights and corrected biases.
@@ -35,6 +37,7 @@ def retrain(
     ----------
     network : that was compressed, with its weights as they came.
     data : trained on its training images.
+    hardware : layers that compute by their arithmetic, in every forward pass.
     progress : called after every step with the steps done, their number, and a text.
 
     Errors
@@ -47,7 +50,11 @@ def retrain(
         )
     formatted: Any = require("slipstick.training.parametrization", "torch")
     copy: Any = network.with_weights({}, compression.biases)
-    formatted.attach(copy.module, compression.formats, sides=compression.sides, policy=retraining.renew)
+    sides, scales = dict(compression.sides), dict[str, float]()
+    if hardware is not None:
+        sides |= {name: {**sides.get(name, {}), **side} for name, side in hardware.sides.items()}
+        scales = dict(hardware.input_scales)
+    formatted.attach(copy.module, compression.formats, sides=sides, policy=retraining.renew, input_scales=scales)
     formatted.encoded_weights(copy.module)  # before a checkpoint is read: what an epoch sees belongs to its state
     recipe = Recipe(epochs=retraining.epochs, rate=largest_rate(network, retraining), seed=retraining.seed)
     train(copy.module, data, recipe, normal=copy.normal, folder=retraining.folder, progress=progress)

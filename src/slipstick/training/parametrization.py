@@ -21,6 +21,7 @@ from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.formats.integer_rows import channels_last
+from slipstick.training.approximate_layers import _put_on_hardware, _take_off_hardware
 
 Policy = Literal["step", "epoch"]
 _LARGEST_BITS = 8  # of an activation
@@ -114,17 +115,22 @@ def attach(
     *,
     policy: Policy = "step",
     sides: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
+    input_scales: Mapping[str, float] | None = None,
 ) -> None:
     """Attach number formats to layers as weight parametrisations, by names of `module.named_modules()`.
+
+    A layer whose arithmetic's products are not exact (`Arithmetic.exact_products`) computes by it from then on.
 
     Parameters
     ----------
     policy : encode anew at every training "step", or at every "epoch": when training follows an evaluation.
-    sides : what is given beside the codes of a layer: a pool that stays fixed, shifts of each filter.
+    sides : what is given beside the codes of a layer: a pool that stays fixed, shifts of each filter, a scale.
+    input_scales : the input that is full scale, of layers that compute by their arithmetic. Default: 1.
 
     Errors
     ------
-    SlipstickError for a layer that is not there, has no weight, or has a format already.
+    SlipstickError for a layer that is not there, has no weight, or has a format already; and for one of another kind
+    than Conv2d and Linear with inexact products.
     """
     layers = dict(module.named_modules())
     for name in layer_formats:
@@ -137,6 +143,8 @@ def attach(
         formatted = Formatted(form, policy, None if sides is None else sides.get(name))
         formatted.train(module.training)
         parametrize.register_parametrization(layers[name], "weight", formatted)
+        if not form.arithmetic.exact_products:
+            _put_on_hardware(layers[name], form, (input_scales or {}).get(name, 1.0))
 
 
 def encoded_weights(module: nn.Module) -> dict[str, Encoded]:
@@ -150,8 +158,9 @@ def encoded_weights(module: nn.Module) -> dict[str, Encoded]:
 
 
 def detach(module: nn.Module) -> None:
-    """Remove the formats from a module, and leave their decoded values as its weights."""
+    """Remove formats and arithmetics from a module, and leave the decoded values as its weights."""
     for name in _formatted(module):
+        _take_off_hardware(module.get_submodule(name))
         parametrize.remove_parametrizations(module.get_submodule(name), "weight", leave_parametrized=True)
 
 
