@@ -12,8 +12,8 @@ from functools import lru_cache
 import numpy as np
 
 from slipstick.edge.arena.arena_problem import Overlap
+from slipstick.edge.firmware.kernel_call import KernelCall
 from slipstick.edge.firmware.kernel_choice import _kernel_use
-from slipstick.edge.firmware.lowering import KernelCall
 from slipstick.edge.kernels.firmware_kernels import kernels_for
 from slipstick.edge.latency.layer_work import LayerWork
 from slipstick.edge.layers import AddLayer, ConvLayer, Layer, PoolLayer, Requantisation, Scaling, SoftmaxLayer
