@@ -84,7 +84,7 @@ def _operands(x: Tensor, weight: Tensor, product: _LayerProduct, scale: Tensor, 
     with torch.no_grad():
         codes, weights, inside = _whole_operands(x, weight, full, scale, step)
         a, b = (_carried(product.form.arithmetic, *pair) for pair in ((codes, full[0]), (weights, full[1])))
-    passed, moved = x * inside / scale, weight / (step * full[1])
+    passed, moved = (x if inside is None else x * inside) / scale, weight / (step * full[1])
     return _Operands(product, codes, weights, a + (passed - passed.detach()), b + (moved - moved.detach()))
 
 
