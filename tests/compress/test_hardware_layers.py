@@ -46,6 +46,28 @@ def test_exact_retraining_recovers_what_the_hardware_loses(digits_net, tmp_path)
     np.testing.assert_array_equal(again.detail.network.predict(digits.test.some(50)), scores)
 
 
+@pytest.mark.trains
+def test_injection_says_its_exact_share_and_the_quality_of_its_models(digits_net) -> None:
+    net, digits = digits_net
+    options = {"calibration": CalibrationImages(correct=False, images=200)}
+    report = adapt(net, FORMATS, digits, retraining=Retraining(epochs=4, method="inject+finetune"), **options)
+    assert report.metrics["training"]["exact_epochs"].value == 0.25
+    assert report.metrics["training"]["epoch"].value > 0
+    rows = report.breakdowns["error models"].rows
+    assert [row[:2] for row in rows] == [(report.breakdowns["layers"].rows[-1][0], 1)]
+    assert report.detail.after.mean() > report.detail.rounded.mean() - 0.02
+    assert set(report.detail.module.state_dict()) == set(net.state_dict())
+    exact = adapt(net, FORMATS, digits, retraining=Retraining(epochs=1), **options)
+    assert exact.metrics["training"]["exact_epochs"].value == 1
+    assert "error models" not in exact.breakdowns
+
+
+def test_another_method_needs_approximate_layers(digits_net) -> None:
+    net, digits = digits_net
+    with pytest.raises(SlipstickError, match="no layer on approximate hardware"):
+        adapt(net, "int8", digits, retraining=Retraining(epochs=1, method="inject"))
+
+
 def test_layers_with_exact_products_need_no_hardware(digits_net) -> None:
     net, digits = digits_net
     network = open_network(net, digits)

@@ -98,9 +98,9 @@ class Retraining:
     "Encode the weights anew at every step of retraining, or at every epoch."
 
     method: Method = "exact"
-    """What the forward passes of layers on approximate arithmetic compute while training: the hardware's own sums, bit
-    by bit (exact); the smooth stand-in and errors by a calibrated model (inject), with an exact last fifth of the epochs
-    (inject+finetune); the stand-in alone (proxy). Gradients are the stand-in's; validation is always exact."""
+    """What the forward passes of layers on approximate arithmetic compute while training: exact, the hardware's own
+    sums, bit by bit; inject, the smooth stand-in and errors by a calibrated model; inject+finetune, the same with an
+    exact last fifth of the epochs; proxy, the stand-in alone. Gradients are the stand-in's, validation is exact."""
 
     folder: Path | None = None
     "Keep the state of retraining there; the same command goes on from it."

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from slipstick.core.arrays import FloatArray
-from slipstick.core.stand_in import StandIn
 from slipstick.core.window import WholeNumbers
 from slipstick.training.approximate_layers import _carried, _convolve, _LayerProduct, _whole_operands
 
@@ -44,18 +43,18 @@ class _Operands:
             return (sums.clamp(stand_in.low, stand_in.high) if stand_in.kind == "clipped" else sums,)
         shape = (self.b.shape[1], self.b.shape[2], self.b.shape[3])
         groups = torch.from_numpy(self.product.form.arithmetic.tap_groups(shape))
-        parts = [self._counted(self.b * (groups == group), stand_in) for group in range(int(groups.max()) + 1)]
-        return sum(part[0] for part in parts[1:]) + parts[0][0], sum(part[1] for part in parts[1:]) + parts[0][1]
+        counts = [self._counted(self.b * (groups == group), stand_in.counted) for group in range(int(groups.max()) + 1)]
+        positive, negative = (torch.stack(parts).sum(0) for parts in zip(*counts, strict=True))
+        return positive, negative
 
-    def _counted(self, b: Tensor, stand_in: StandIn) -> tuple[Tensor, Tensor]:
+    def _counted(self, b: Tensor, counted: int) -> tuple[Tensor, Tensor]:
         """Return the expected counts of positive and of negative products of taps that saturate together."""
         window, more, less = self.product.window, b * (b >= 0), -b * (b < 0)
-        if not self.signed:
-            return tuple(_expected(_convolve(window, self.a, bank), stand_in.counted) for bank in (more, less))  # type: ignore[return-value]
-        above, below = self.a * (self.codes >= 0), -self.a * (self.codes < 0)
-        sums = [_convolve(window, above, own) + _convolve(window, below, other)
-                for own, other in ((more, less), (less, more))]  # fmt: skip
-        return _expected(sums[0], stand_in.counted), _expected(sums[1], stand_in.counted)
+        above, below = (self.a, None) if not self.signed else (self.a * (self.codes >= 0), -self.a * (self.codes < 0))
+        positive, negative = _convolve(window, above, more), _convolve(window, above, less)
+        if below is not None:
+            positive, negative = positive + _convolve(window, below, less), negative + _convolve(window, below, more)
+        return _expected(positive, counted), _expected(negative, counted)
 
     def hardware(self, images: int) -> tuple[FloatArray, ...] | None:
         """Return the hardware's sums of the first images by parts, as `smooth` has them; None where it has no parts.
