@@ -153,6 +153,8 @@ def _inputs(
     if network.module is None:
         return inputs
     retraining = options.retraining
+    if retraining.method != "exact":
+        inputs["method"] = retraining.method
     return {
         **inputs, "epochs": retraining.epochs, "rate": largest_rate(network, retraining), "seed": retraining.seed,
     }  # fmt: skip

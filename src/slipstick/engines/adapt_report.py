@@ -58,7 +58,7 @@ def _training(training: HardwareTraining) -> dict[str, Metric]:
     """Return how layers on approximate hardware were trained."""
     return {
         "exact_epochs": Metric(training.exact_share, "fraction", "given", f"method {training.method}"),
-        "epoch": Metric(training.seconds, "s", "measured", "validation left in"),
+        "epoch": Metric(training.seconds, "s", "measured", "wall clock, validation included"),
     }
 
 
