@@ -21,8 +21,10 @@ from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.formats.integer_rows import channels_last
+from slipstick.formats.pool import Pool
+from slipstick.training.learned_pools import PooledWeight, attach_learned
 
-Policy = Literal["step", "epoch"]
+Policy = Literal["step", "epoch", "learned"]
 _LARGEST_BITS = 8  # of an activation
 
 
@@ -119,7 +121,8 @@ def attach(
 
     Parameters
     ----------
-    policy : encode anew at every training "step", or at every "epoch": when training follows an evaluation.
+    policy : encode anew at every training "step", or at every "epoch": when training follows an evaluation; or, with
+        pools in `sides`, let these move too, "learned" (`learned_pools`). Formats without a pool then follow steps.
     sides : what is given beside the codes of a layer: a pool that stays fixed, shifts of each filter.
 
     Errors
@@ -133,10 +136,23 @@ def attach(
             raise SlipstickError("no such layer with a weight", path="attach", value=name, allowed=allowed)
         if parametrize.is_parametrized(layers[name], "weight"):
             raise SlipstickError("has a format already", path="attach", value=name)
+    learned = _learned(layer_formats, sides or {}) if policy == "learned" else {}
     for name, form in layer_formats.items():
-        formatted = Formatted(form, policy, None if sides is None else sides.get(name))
+        if name in learned:
+            continue
+        formatted = Formatted(form, "step" if policy == "learned" else policy, (sides or {}).get(name))
         formatted.train(module.training)
         parametrize.register_parametrization(layers[name], "weight", formatted)
+    if learned:
+        attach_learned(module, learned, sides or {})
+
+
+def _learned(
+    layer_formats: Mapping[str, Format], sides: Mapping[str, Mapping[str, NDArray[Any]]]
+) -> dict[str, Pool]:
+    """Return the pool encodings of the layers that are given a pool."""
+    pooled = {name: form.encoding for name, form in layer_formats.items() if "pool" in sides.get(name, {})}
+    return {name: encoding for name, encoding in pooled.items() if isinstance(encoding, Pool)}
 
 
 def encoded_weights(module: nn.Module) -> dict[str, Encoded]:
@@ -144,8 +160,9 @@ def encoded_weights(module: nn.Module) -> dict[str, Encoded]:
     encoded = {}
     for name, formatted in _formatted(module).items():
         _ = module.get_submodule(name).weight  # encodes what has moved
-        if formatted.last is not None:
-            encoded[name] = formatted.last
+        last = formatted.encoded_pool() if isinstance(formatted, PooledWeight) else formatted.last
+        if last is not None:
+            encoded[name] = last
     return encoded
 
 
@@ -162,12 +179,12 @@ def set_activation_bits(module: nn.Module, bits: int) -> None:
             layer.bits = _width(bits)
 
 
-def _formatted(module: nn.Module) -> dict[str, Formatted]:
-    formatted = {}
+def _formatted(module: nn.Module) -> dict[str, Formatted | PooledWeight]:
+    formatted: dict[str, Formatted | PooledWeight] = {}
     for name, layer in module.named_modules():
         if parametrize.is_parametrized(layer, "weight"):
             for part in layer.parametrizations.weight:
-                if isinstance(part, Formatted):
+                if isinstance(part, Formatted | PooledWeight):
                     formatted[name] = part
     return formatted
 
