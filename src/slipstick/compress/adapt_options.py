@@ -99,7 +99,7 @@ class Retraining:
 
     renew: Policy = "step"
     """Encode the weights anew at every step of retraining, or at every epoch; or learned: at every step, while the
-    pools' vectors move too, until indices stand for the last three tenths."""
+    pools' vectors move too, until indices stand for the last twentieth."""
 
     distill: bool = False
     "Learn from the outputs of the network as it came, besides the labels."

@@ -4,8 +4,10 @@ Layout: ``slipzip2``, 4 bytes of the deflated header's length, the header, the a
 header is JSON, deflated with `_DICTIONARY`: ``[tensors, rest]`` with a row ``[name, format, shape, marks]`` for each
 tensor; `marks` may be left out. Types and sizes of arrays are those that the format gives the shape; the codes come
 first, then the side arrays in the format's order. A mark ``{key: "F16"}`` says that a side array is stored in fp16,
-which holds all of its values exactly; ``{key: 3}`` that it is that of tensor 3, and not stored again (a pool). `rest` is
-``[kind, bytes]`` of all else that a network is, deflated behind the other arrays; or it is left out.
+which holds all of its values exactly; ``{key: 3}`` that it is that of tensor 3, and not stored again (a pool). A
+schedule's shifts, which a format may have besides, and the codes' bytes, which then depend on them, are told:
+``{"shifts": ["uint8", [16]], "codes": 300}``. `rest` is ``[kind, bytes]`` of all else that a network is, deflated behind
+the other arrays; or it is left out.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slipstick.core.encoding import Encoded
+from slipstick.core.encoding import Encoded, Encoding
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import parse_json
 from slipstick.formats.grammar import encoding_of
@@ -32,7 +34,8 @@ _MAX_HEADER = 2**24  # bytes, inflated: names and shapes of some 100,000 tensors
 _MAX_ELEMENTS = 2**31  # elements of one tensor
 _MAX_AXES = 8
 _SMALLEST = 9  # level of zlib: the smallest file
-_HALF = "F16"
+_HALF, _CODES = "F16", "codes"
+_TOLD = ("uint8", "int8", "uint16", "int32", "float32")  # types of arrays that a header tells
 _DICTIONARY = (  # what headers are made of, most frequent last: part of the format, never to be changed
     b'"fp16","fc.bias"["fp32",kind=xy,label=features.linear.bias.weight"],[".onnx",downsample.0.bias",swis:shifts='
     b'conv1.bias","fp16",[16]],["layer1.0.conv2","pool:size=64,vector=8",[64,3,3,64],{"scale":"F16","pool":1}],'
@@ -52,9 +55,13 @@ def compact_bytes(tensors: Mapping[str, Encoded], rest: _Rest | None = None) -> 
     parts: list[bytes] = []
     seen: dict[tuple[str, bytes], int] = {}
     for number, (name, encoded) in enumerate(tensors.items()):
-        marks: dict[str, Any] = {}
+        layout = encoded.encoding.side_layout(encoded.shape)
+        more = [key for key in encoded.side if key not in layout]
+        marks: dict[str, Any] = {key: [str(encoded.side[key].dtype), list(encoded.side[key].shape)] for key in more}
+        if len(encoded.codes) != _code_bytes(encoded.encoding, encoded.shape):
+            marks[_CODES] = len(encoded.codes)
         parts.append(encoded.codes.tobytes())
-        for key in encoded.encoding.side_layout(encoded.shape):
+        for key in (*layout, *more):
             array = np.ascontiguousarray(encoded.side[key])
             same = (key + str(array.dtype) + str(array.shape), array.tobytes())
             if seen.setdefault(same, number) != number:
@@ -111,12 +118,14 @@ class _Reader:
         name, text, sizes = row[:3]
         where, marks = f"{self.where}: {name}", row[3] if len(row) == 4 else {}
         encoding, shape = encoding_of(text), _shape(sizes, where)
-        layout = encoding.side_layout(shape)
-        if not isinstance(marks, dict) or not marks.keys() <= layout.keys():
+        if not isinstance(marks, dict):
             raise SlipstickError("not a packed tensor", path=where)
-        beside = sum(math.prod(size) * np.dtype(kind).itemsize for kind, size in layout.values())
-        codes = self._array(np.dtype(np.uint8), (encoding.storage_bytes(shape) - beside,), where)
+        count = marks.pop(_CODES, _code_bytes(encoding, shape))
+        codes = self._array(np.dtype(np.uint8), _shape([count], where), where)
         side: dict[str, NDArray[Any]] = {}
+        layout = dict(encoding.side_layout(shape))
+        for key in marks.keys() - layout.keys():
+            layout[key] = _told(marks.pop(key), f"{where}.{key}")
         for key, (kind, size) in layout.items():
             side[key] = self._side(key, np.dtype(kind), size, marks.get(key), before, where)
         encoded = Encoded(encoding, shape, codes, side)
@@ -150,6 +159,19 @@ class _Reader:
         array = np.frombuffer(self.body[self.at : end], kind.newbyteorder("<")).reshape(size).astype(kind)
         self.at = end
         return array
+
+
+def _code_bytes(encoding: Encoding, shape: tuple[int, ...]) -> int:
+    """Return the bytes of a tensor's codes where nothing but its shape decides them."""
+    beside = sum(math.prod(size) * np.dtype(kind).itemsize for kind, size in encoding.side_layout(shape).values())
+    return encoding.storage_bytes(shape) - beside
+
+
+def _told(mark: Any, where: str) -> tuple[str, tuple[int, ...]]:
+    """Return type and shape of a side array that the format alone does not know."""
+    if not isinstance(mark, list) or len(mark) != 2 or mark[0] not in _TOLD:
+        raise SlipstickError("no such mark", path=where, value=mark)
+    return mark[0], _shape(mark[1], where)
 
 
 def _header(raw: bytes, where: str) -> Any:
