@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from slipstick.compress.adapt_options import ShiftSchedule as ShiftSchedule
     from slipstick.core.arithmetic import Arithmetic as Arithmetic
     from slipstick.core.arithmetic import Cost as Cost
-    from slipstick.core.arithmetic import StandIn as StandIn
     from slipstick.core.device import Device as Device
     from slipstick.core.device import register_device as register_device
     from slipstick.core.encoding import Encoded as Encoded
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from slipstick.core.format import Format as Format
     from slipstick.core.plan import Plan as Plan
     from slipstick.core.question import Question as Question
+    from slipstick.core.stand_in import StandIn as StandIn
     from slipstick.core.sweep import Sweep as Sweep
     from slipstick.core.system import System as System
     from slipstick.core.topology import Topology as Topology
@@ -163,7 +163,7 @@ _PUBLIC = {
     "Operand": "core.encoding",
     "register_device": "core.device",
     "register_engines": "engines.table:register",
-    "StandIn": "core.arithmetic",
+    "StandIn": "core.stand_in",
 }
 
 __all__ = sorted(_PUBLIC.keys() - {"list"})  # not `list`: `from slipstick import *` must not hide Python's own

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import ClassVar
 
+import numpy as np
+
+from commands import ROOT
 from slipstick.core.catalogue import resolve_system
-from slipstick.core.system import System
+from slipstick.core.system import THIS_MACHINE, System
+from slipstick.datasets.images import DataSet, Images
+from slipstick.engines.question import WEIGHTED
 from slipstick.engines.table import ENGINES, Engine
 from slipstick.testing import EngineSuite
 
+_TOOLS = all(find_spec(name) for name in ("tflite", "numba", "ziglang", "unicorn"))  # of networks with weights
+
+
+def _pictures() -> DataSet:
+    """Return drawn pictures of the size that small.tflite takes."""
+    images = Images(np.random.default_rng(0).integers(0, 256, (8, 9, 8, 3)).astype(np.uint8), np.arange(8) % 5)
+    return DataSet("pictures", images, images, ("a", "b", "c", "d", "e"))
+
 
 class TestEngines(EngineSuite):
-    rows = ENGINES
-    systems: ClassVar = {"array": "swis-8x8"}
-    options: ClassVar = {"place": {"time_limit": 1.0}}
+    rows = tuple(engine for engine in ENGINES if _TOOLS or WEIGHTED not in engine.networks)
+    systems: ClassVar = {"array": "swis-8x8", "board": "nucleo-f446", "host": THIS_MACHINE}
+    networks: ClassVar = {**EngineSuite.networks, "trained": str(ROOT / "examples" / "data" / "small.tflite")}
+    options: ClassVar = {"place": {"time_limit": 1.0}, "measure host": {"data": _pictures()}}
     axes: ClassVar = {
         "parallel.tp": (1, 2, 4),
         "parallel.pp": (1, 2),

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
 
 import slipstick
-from slipstick.core.catalogue import systems
+from commands import ROOT
+from slipstick.core.device import device_kinds
 from slipstick.core.errors import SlipstickError, SpecErrors
 from slipstick.core.plan import short_keys
 from slipstick.core.question import Question
 from slipstick.core.workload import Phase
 from slipstick.engines import table
-from slipstick.engines.question import ask
+from slipstick.engines.question import WEIGHTED, ask
 from slipstick.engines.refusals import engine_for
 from slipstick.engines.table import ENGINES, Engine, _rows_table, engines, register
 from slipstick.report.report import Metric, Report
+from slipstick.trained.weighted_network import WeightedNetwork
 
 ALL = frozenset(short_keys().values())
 
@@ -38,7 +41,7 @@ def test_every_row_names_a_function_of_one_question_and_fields_of_a_plan(engine:
         path = pattern.removeprefix("!").partition("=")[0]
         assert any(re.fullmatch(path.replace(".", r"\.").replace("*", ".*"), field) for field in ALL), pattern
     assert slipstick.Plan.of(engine.default_plan)
-    assert engine.device in {system.device.kind for _, system in systems.items()}
+    assert engine.device in device_kinds()
 
 
 def test_patterns_of_the_plan_are_read() -> None:
@@ -120,6 +123,45 @@ def weigh(question: Question) -> Report:
     """Stand for an engine of somebody else: the parameters of a network."""
     weights = Metric(question.workload.network.parameters, "parameter", "estimated")
     return Report.of(question, {"weights": weights}, title="weighed")
+
+
+def weights_of(question: Question) -> Report:
+    """Stand for an engine of somebody else that gets a network with its weights."""
+    network = WeightedNetwork.of(question.workload.network).trained
+    total = Metric(sum(layer.weights.size for layer in network.layers()), "", "counted", "its file")
+    return Report.of(
+        question, {"weights": total}, title=f"{question.options.get('out')} {question.plan.formats.layers}"
+    )
+
+
+@pytest.mark.usefixtures("registered")
+def test_another_device_joins_emit_and_measure_by_a_row() -> None:
+    pytest.importorskip("tflite")
+    small = ROOT / "examples" / "data" / "small.tflite"
+    with pytest.raises(SlipstickError, match=r"is an array, which `emit` does not answer for"):
+        slipstick.emit(small, "swis-8x8")
+    row = Engine("emit", "array", (WEIGHTED,), (Phase.INFER,), ("formats.layers",), f"{__name__}:weights_of", ("out",))
+    register(row, replace(row, verb="measure", options=()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(import_module("sys").modules, __name__, SimpleNamespace(weights_of=weights_of))
+        emitted = slipstick.emit(small, "swis-8x8", "folder", formats="swis:2")
+        measured = slipstick.measure(small, board="swis-8x8")
+    assert emitted.title == "folder swis:2"
+    assert emitted.value("weights") == measured.value("weights") > 0
+    with pytest.raises(SlipstickError, match="patches: not an option of `emit` for a network with weights"):
+        slipstick.emit(small, "swis-8x8", patches=True)
+
+
+@pytest.mark.parametrize(
+    ("verb", "network", "said"),
+    [
+        ("emit", "resnet-18", "'resnet-18' is an operator graph; nucleo-f446 runs networks with weights, such as"),
+        ("measure", "gpt3-175b", "'gpt3-175b' is a decoder; nucleo-f446 runs networks with weights, such as"),
+    ],
+)
+def test_sizes_without_weights_are_refused_where_weights_are_needed(verb: str, network: str, said: str) -> None:
+    with pytest.raises(SpecErrors, match=re.escape(said)):
+        engine_for(verb, ask(network, "nucleo-f446", verb=verb))
 
 
 @pytest.mark.usefixtures("registered")

@@ -109,6 +109,14 @@ def test_inference_with_an_open_degree_is_reported_point_by_point() -> None:
     assert found.best().value("time.step") == found.points["time.step"].min()
 
 
+def test_figures_of_conditions_stand_in_the_tables() -> None:
+    conditions = "energy.step < 1 MJ and memory < 60 GiB"
+    found = search("llama-3.1-8b", SPACE, minimize="price", subject_to=conditions, **ASKED)
+    assert found.conditions == ("energy.step", "memory.peak")
+    for table in (found.table(), found.top(3)):
+        assert "energy.step" in "".join(str(column) for column in table.columns)
+
+
 def test_best_keeps_conditions_and_memory() -> None:
     found = search("llama-3.1-8b", SPACE, subject_to="memory.peak < 40 GiB", batch=128, sequence=4096)
     columns = columns_of(TASK, 0, len(SPACE))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import slipstick
+from commands import ROOT
 from slipstick import SlipstickError
 from slipstick.core.catalogue import systems
+from slipstick.datasets.images import DataSet, Images
 from slipstick.exploration.space_text import read_space
 
 BOARDS = [name for name, system in systems.items() if system.device.kind == "board"]
@@ -79,3 +82,63 @@ def test_a_wrong_table_of_accuracies_is_one_error(text: str, message: str, tmp_p
     table.write_text(text)
     with pytest.raises(SlipstickError, match=message):
         slipstick.estimate("resnet-8", "pico", accuracies=str(table))
+
+
+@pytest.mark.parametrize(
+    ("space", "subject_to", "message"),
+    [
+        ("board=pico,format=int8", "price < 15", r"a value without its unit; got '15'; allowed: such as 15 USD"),
+        ("board=pico,format=int8", "time.inference < 200 and price < 15 USD", "got '200'; allowed: such as 200 ms"),
+        ("board=pico,format=int8", "energy.inference < 5 ms", "a unit of time, not of energy"),
+        ("board=pico,format=int8", "accuracy > 0.8", r"is not known without measuring; .*allowed: a data set"),
+        ("board=pico,format=int8|intx", "", "'intx'"),
+        ("board=pico,format=int8", "price 15 USD", "not a comparison"),
+    ],
+)  # fmt: skip
+def test_a_condition_or_format_that_is_none_is_one_error(space: str, subject_to: str, message: str) -> None:
+    with pytest.raises(SlipstickError, match=message):
+        slipstick.search("resnet-8", space=space, subject_to=subject_to)
+
+
+def test_kinds_of_devices_are_keys_of_a_space() -> None:
+    arrays = [name for name, system in systems.items() if system.device.kind == "array"]
+    assert list(read_space("array=*,format=int8").systems) == arrays
+
+
+def test_boards_are_weighed_by_price_latency_energy_and_memory() -> None:
+    frontier = slipstick.search(
+        "resnet-8", space="board=*,format=int8|int4|pool:size=64|swis:3",
+        subject_to="price < 15 USD and time.inference < 200 ms",
+    )  # fmt: skip
+    assert [goal.path for goal in frontier.objectives] == [
+        "price", "time.inference", "energy.inference", "memory.peak", "memory.flash",
+    ]  # fmt: skip
+    for row in frontier.points.to_dicts():
+        assert row["price"] < 15
+        assert row["time.inference"] < 0.2
+    best = {row["plan.formats.layers"] for row in frontier.pareto.to_dicts()}
+    assert "pool:size=64" in best  # the least flash
+    assert [goal.path for goal in slipstick.search("mobilenet-v2", "swis-8x8").objectives] == ["time.sample"]
+
+
+def test_accuracies_are_measured_on_a_data_set() -> None:
+    pytest.importorskip("tflite")
+    pytest.importorskip("numba")
+    images = Images(np.random.default_rng(0).integers(0, 256, (40, 9, 8, 3)).astype(np.uint8), np.arange(40) % 5)
+    data = DataSet("drawn", images, images, ("a", "b", "c", "d", "e"))
+    small = str(ROOT / "examples" / "data" / "small.tflite")
+    space = "board=pico*|nucleo-f446,format=int8|int4|round:1|pool:size=64"
+    frontier = slipstick.search(small, space=space, data=data)
+    assert "left out, as accuracy cannot be measured: pool:size=64 (keeps no whole numbers" in frontier.method
+    assert "accuracy.top1" in [goal.path for goal in frontier.objectives]
+    rows = frontier.points.to_dicts()
+    assert {row["plan.formats.layers"] for row in rows} == {"int8", "int4", "round:1"}
+    for row in rows:
+        wanted = slipstick.measure(small, data, row["plan.formats.layers"])["accuracy.top1"]
+        assert row["accuracy.top1"] == wanted.value
+    assert frontier.best("accuracy")["accuracy.top1"].how == "measured"
+    assert "Metric(" not in str(frontier)
+    with pytest.raises(SlipstickError, match="measured on a network with weights, and this one has sizes alone"):
+        slipstick.search("resnet-8", space=space, data=data)
+    with pytest.raises(SlipstickError, match="accuracies: stands beside a data set"):
+        slipstick.search(small, space=space, data=data, accuracies={"int8": 0.5})

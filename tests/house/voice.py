@@ -21,7 +21,9 @@ from pathlib import Path
 
 # Folders and files where a violation fails the tests: everything.
 REBUILT = {"."}
-MAX_PUBLIC_NAMES = 720  # classes and functions at the top level of modules in src: 600, and 120 for boards
+# classes and functions at the top level of modules in src: 600, 120 for boards, 6 for layers of approximate products,
+# 3 for questions with weights
+MAX_PUBLIC_NAMES = 729
 
 MAX_FUNCTION_LINES = 60
 MAX_PARAMETERS = 8

@@ -14,7 +14,7 @@ from trained.tflite_writer import small
 pytest.importorskip("tflite")
 pytest.importorskip("numba")
 
-from slipstick import emit, measure
+from slipstick import emit, estimate, measure
 from slipstick.core.errors import SlipstickError
 from slipstick.report.report import Report
 
@@ -24,9 +24,9 @@ SMALL = ROOT / "examples" / "data" / "small.tflite"
 
 def test_the_report_knows_flash_and_arena_without_a_compiler() -> None:
     report = emit(SMALL, "nucleo-f446")
-    assert report["arena.size"].how == "counted"
-    assert report.value("flash.predicted") == sum(
-        report.value(f"flash.{part}") for part in ("weights", "structs", "code")
+    assert report["memory.arena"].how == "counted"
+    assert report.value("memory.flash") == sum(
+        report.value(f"memory.{part}") for part in ("weights", "structs", "code")
     )
     assert Report.from_json(report.json()) == report
     assert report.breakdowns["layers"].rows[0][1] == "conv"
@@ -38,13 +38,13 @@ def test_a_run_compares_and_counts(cli: Cli, tmp_path: Path) -> None:
     done = cli("emit", SMALL, "--board", "nucleo-f446", "--out", tmp_path / "out", "--run", "--json")
     assert done.code == 0, done.err
     metrics = json.loads(done.out)["metrics"]
-    assert metrics["arena"]["linked"]["value"] == metrics["arena"]["size"]["value"]
+    assert metrics["memory"]["linked_arena"]["value"] == metrics["memory"]["arena"]["value"]
     assert metrics["equal"]["runner"]["value"] > 0
     counts = [row[6] for row in json.loads(done.out)["breakdowns"]["layers"]["rows"]]
-    total = metrics["instructions"]["total"]["value"]
+    total = metrics["work"]["instructions"]["value"]
     assert 0 < total - sum(counts) < 0.05 * total
     counted = measure(SMALL, board="nucleo-f446")
-    assert counted.value("instructions.total") == total
+    assert counted.value("work.instructions") == total
     assert (tmp_path / "out" / "src" / "network.c").is_file()
 
 
@@ -53,7 +53,7 @@ def test_a_run_compares_and_counts(cli: Cli, tmp_path: Path) -> None:
     [
         (("nothing.tflite", "--board", "nucleo-f446"), "no such file"),
         ((SMALL, "--board", "nucleo-f447"), "did you mean 'nucleo-f4"),
-        ((SMALL, "--board", "h100"), "is no board"),
+        ((SMALL, "--board", "h100"), "which `emit` does not answer for"),
         ((SMALL, "--board", "nucleo-f446", "--out", SMALL), "not a folder"),
         ((SMALL, "--board", "nucleo-f446", "--out", ROOT / "docs"), "holds files already"),
         ((SMALL, "--board", "esp-eye", "--run"), "no compiler and emulator by pip for xtensa-lx6"),
@@ -87,6 +87,43 @@ def test_weights_of_shared_shifts_are_stored_packed() -> None:
     pytest.importorskip("ziglang")
     pytest.importorskip("unicorn")
     plain, packed = emit(SMALL, "pico", run=True), emit(SMALL, "pico", formats="swis:2;depthwise=int8", run=True)
-    assert packed.value("flash.weights") < 0.9 * plain.value("flash.weights")  # biases and scalings stay
+    assert packed.value("memory.weights") < 0.9 * plain.value("memory.weights")  # biases and scalings stay
     assert packed.value("equal.runner") == plain.value("equal.runner")
     assert [row[2] for row in packed.breakdowns["layers"].rows if row[1] == "dense"] == ["nn_dense_swis"]
+
+
+def test_estimate_and_measure_are_subtracted(cli: Cli, tmp_path: Path) -> None:
+    pytest.importorskip("ziglang")
+    pytest.importorskip("unicorn")
+    duty = {
+        "base": "nucleo-f446",
+        "name": "duty",
+        "device": {"period": "60 s", "battery": "7.5 Wh"},
+        "source": "assumed",
+    }
+    (tmp_path / "duty.yaml").write_text(json.dumps(duty), "utf-8")
+    estimated = estimate(SMALL, tmp_path / "duty.yaml")
+    measured = measure(SMALL, board=tmp_path / "duty.yaml")
+    rows = {row.path: row for row in estimated.diff(measured).rows}
+    assert {"time.inference", "throughput.samples", "energy.inference", "battery.power", "battery.life"} <= rows.keys()
+    assert {
+        "work.macs",
+        "work.instructions",
+        "memory.peak",
+        "memory.flash",
+        "memory.code",
+        "price.board",
+    } <= rows.keys()
+    assert rows["work.macs"].difference == 0
+    ratio = rows["time.inference"].ratio
+    assert ratio is not None
+    assert rows["energy.inference"].ratio == pytest.approx(ratio)
+    assert (rows["battery.life"].difference < 0) == (ratio > 1)
+    time = measured["time.inference"]
+    assert (time.low or 0.0) < time.value < (time.high or 0.0)
+    for name, report in (("e", estimated), ("m", measured)):
+        (tmp_path / f"{name}.json").write_text(report.json(), "utf-8")
+    done = cli("compare", tmp_path / "e.json", tmp_path / "m.json")
+    assert done.code == 0, done.err
+    assert "memory stack" in done.out
+    assert f"({ratio:.2f} x)" in done.out

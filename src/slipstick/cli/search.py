@@ -14,7 +14,7 @@ from slipstick.exploration.search_options import SearchOptions
 def search(
     workload: str,
     *system: str,
-    minimize: str = "time",
+    minimize: str = "",
     subject_to: str = "",
     out: Path | None = None,
     display: Shown = PLAIN,
@@ -30,11 +30,12 @@ def search(
         Systems, each a name with a count or a range of counts: h100-sxm:64..1024 (64, 128, ... 1024).
     minimize
         Objectives, by comma: time (of a sample), step, memory, price, devices, throughput (which is maximised), or the
-        path of a figure of slipstick estimate, such as energy.step, time.per_token or cost.million_tokens.
+        path of a figure of slipstick estimate, such as energy.step, time.per_token or cost.million_tokens. Default:
+        time; on boards price, time, energy, memory, flash, and accuracy where it is known.
     subject_to
         Comparisons that a point must meet, all of them: "memory.peak < 75 GiB and time.step < 10 s". A point that
         fails any, or does not fit into memory, is left out. Figures are those of slipstick estimate; accuracy
-        needs a table (--accuracies).
+        is measured (--data) or comes from a table (--accuracies).
     out
         Write the points that meet the conditions as parquet.
     """

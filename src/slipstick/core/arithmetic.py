@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from slipstick.core.errors import SlipstickError
+from slipstick.core.stand_in import StandIn
+from slipstick.core.window import WholeNumbers, Window
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from slipstick.core.arrays import Float32Array, IntArray
+    from slipstick.core.arrays import AnyArray, Float32Array, IntArray
     from slipstick.core.encoding import Encoded, Encoding
 
-
-@dataclass(frozen=True, slots=True)
-class StandIn:
-    """Smooth stand-in for training: forward the format's values, backward the gradient of a smooth function.
-
-    ``straight-through``: the derivative is 1 from `low` to `high` and 0 outside; None: no bound, because the scale
-    follows the tensor. Source: Bengio et al., arXiv 1308.3432.
-    """
-
-    kind: Literal["straight-through"] = "straight-through"
-    low: float | None = None
-    high: float | None = None
+_ACCUMULATOR = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +40,10 @@ class Arithmetic(ABC):
     Abstract; concrete arithmetics such as `Exact` and `BitSerial` are frozen dataclasses and final.
 
     When each member is called, in order: `check` once, when a `Format` joins it to an encoding; `cost`, `steps` and
-    `cycles` in every estimate; `stand_in` when training attaches a format to a layer, for every backward pass;
-    `matmul` in every forward pass that is to be true to the hardware, bit by bit (digital) or field by field (analog,
-    optical).
+    `cycles` in every estimate; `stand_in` when training attaches a format to a layer, for every backward pass, fed what
+    `carried` says; `matmul`, `convolution` and (on whole numbers, in training) `layer_sums` in every forward pass that
+    is to be true to the hardware, bit by bit (digital) or field by field (analog, optical). Whoever has `sums` has a
+    bit-true `layer_sums` and `convolution`; whoever counts positions, or is to be fast, writes `layer_sums` itself.
 
     Five lines and the abstract members below add one; another package names the last line's value in its entry points
     ``slipstick.arithmetics`` instead of registering it::
@@ -60,7 +56,13 @@ class Arithmetic(ABC):
 
     Formats then have it by name: ``int8@logarithmic:base=4``. `slipstick.testing.arithmetic_suite` has the truths that
     every arithmetic passes.
+
+    Attributes
+    ----------
+    exact_products : whether sums are those of the decoded numbers, so that training needs the encoding alone.
     """
+
+    exact_products: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -98,3 +100,68 @@ class Arithmetic(ABC):
     @abstractmethod
     def cycles(self, steps: ArrayLike) -> IntArray:
         """Return the clock cycles that one multiplier takes for a weight of `steps` bits or shifts, elementwise."""
+
+    def sums(self, inputs: WholeNumbers, weights: WholeNumbers) -> AnyArray:
+        """Return sums of products of inputs [m, k] by weights [n, k], [m, n], as hardware gives them; 1 is 1 times 1.
+
+        Errors
+        ------
+        SlipstickError for an arithmetic that says products of encoded matrices alone.
+        """
+        raise SlipstickError("has no sums of whole numbers", path="format", value=self.name)
+
+    def layer_sums(self, inputs: WholeNumbers, weights: WholeNumbers, window: Window) -> AnyArray:
+        """Return a layer's sums [b, n, rows, columns]: inputs [b, c, h, w], weights [n, c / groups, rows, columns].
+
+        A dense layer is a window of one element. Zeros of the padding are multiplied like others. The default unfolds
+        the inputs (im2col) for `sums`, which is right wherever a product does not depend on its place.
+
+        Errors
+        ------
+        SlipstickError for shapes that cannot be multiplied.
+        """
+        window.check(inputs.elements, weights.elements)
+        filters, channels, *kernel = weights.elements.shape
+        patches = window.patches(inputs.elements, (kernel[0], kernel[1]))
+        batch, _, rows, columns = patches.shape[:4]
+        share, blocks = filters // window.groups, []
+        for group in range(window.groups):
+            taps = patches[:, group * channels : (group + 1) * channels].transpose(0, 2, 3, 1, 4, 5)
+            matrix = taps.reshape(batch * rows * columns, -1)
+            own = weights.elements[group * share : (group + 1) * share].reshape(share, -1)
+            blocks.append(self.sums(WholeNumbers(matrix, inputs.full), WholeNumbers(own, weights.full)))
+        sums: AnyArray = np.concatenate(blocks, axis=1).reshape(batch, rows, columns, filters).transpose(0, 3, 1, 2)
+        return sums
+
+    def convolution(self, inputs: Encoded, weights: Encoded, window: Window) -> Float32Array:
+        """Return a convolution [b, rows, columns, n]: inputs [b, h, w, c], weights [n, rows, columns, c / groups].
+
+        Channels are last, as encodings take them; sums are those of `layer_sums`, times both scales in fp32.
+
+        Errors
+        ------
+        SlipstickError for shapes that cannot be multiplied, encodings that are none of whole numbers, scales that vary
+        within an image or filter, and sums that leave a 32 bit accumulator.
+        """
+        a, b = (encoded.encoding.operand(encoded) for encoded in (inputs, weights))
+        whole = [encoded.encoding.integers(encoded).transpose(0, 3, 1, 2) for encoded in (inputs, weights)]
+        full = inputs.encoding.full_scale, weights.encoding.full_scale
+        sums = self.layer_sums(WholeNumbers(whole[0], full[0]), WholeNumbers(whole[1], full[1]), window)
+        if np.abs(sums).max(initial=0) >= _ACCUMULATOR:
+            raise SlipstickError("the products do not fit the accumulator", path="format", allowed="32 bits")
+        if a.scales is None or b.scales is None or a.block or b.block:
+            raise SlipstickError("scales vary along the summed axis", path="format", value=weights.encoding.name)
+        scales = a.scales[:, :, None, None] * b.scales.T[:, None, None, :]  # [1 or b, 1, 1, 1 or n]
+        return np.asarray(sums.transpose(0, 2, 3, 1).astype(np.float32) * scales, np.float32)
+
+    def carried(self, numbers: WholeNumbers) -> Float32Array:
+        """Return operands as the fractions of full scale that hardware carries, which the stand-in is fed."""
+        return np.asarray(numbers.elements / np.float32(numbers.full), np.float32)
+
+    def tap_groups(self, shape: tuple[int, int, int]) -> IntArray:
+        """Return the group of each tap of a filter [channels, rows, columns]: stand-ins of groups are added."""
+        return np.zeros(shape, np.int64)
+
+    def product_error(self, encoding: Encoding) -> float:
+        """Return the largest error of a sum against its stand-in, over its terms' magnitudes; roundings left out."""
+        return 0.0

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Protocol, TypeVar
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, SerializeAsAny, ValidationError
 from pydantic.json_schema import JsonSchemaValue
@@ -50,6 +50,8 @@ class Device(Spec):
     When a system is loaded, `kind` is looked up among the registered kinds, the fields are validated by that class, and
     `check` is asked once, after everything else of the system is known.
     """
+
+    stated: ClassVar[bool] = True  # whether its system states figures, at least a memory
 
     kind: str = Field(description="Kind of device, which says what other fields there are: accelerator, array, ...")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -68,3 +68,18 @@ class Array(Device):
             yield f"an array needs a memory for each of its operands: {', '.join(absent)} missing"
         elif system.main_memory_name in SRAMS:
             yield "an array needs a main memory beside those of its operands, the largest of all"
+
+
+@register_device
+class Host(Device):
+    """The computer that slipstick itself runs on: accuracy is measured there, and no figure of it is stated.
+
+    Examples
+    --------
+    >>> from slipstick.core.system import THIS_MACHINE
+    >>> THIS_MACHINE.device.kind
+    'host'
+    """
+
+    stated: ClassVar[bool] = False
+    kind: Literal["host"] = Field(default="host", description="Kind of device: host")

@@ -150,6 +150,11 @@ class Encoding(ABC):
         return 8
 
     @property
+    def full_scale(self) -> int:
+        """Power of two that no magnitude of the encoding's whole numbers exceeds; 128 for codes of 8 bits."""
+        return 1 << (self.multiplier_bits - 1)
+
+    @property
     def vector(self) -> int:
         """Number of consecutive elements that share one code; above 1, a single zero may become non-zero."""
         return 1

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slipstick.core.arithmetic import Arithmetic, StandIn
+from slipstick.core.arithmetic import Arithmetic
 from slipstick.core.encoding import Encoded, Encoding
+from slipstick.core.stand_in import StandIn
 
 if TYPE_CHECKING:
     from slipstick.core.arrays import Float32Array

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from slipstick.core import units
 from slipstick.core.device import AnyDevice, Device
-from slipstick.core.device_kinds import Accelerator, Array
+from slipstick.core.device_kinds import Accelerator, Array, Host
 from slipstick.core.errors import SlipstickError
 from slipstick.core.site import Reliability, Site
 from slipstick.core.spec import Spec
@@ -118,7 +118,7 @@ class System(Spec):
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> System:
-        if not self.memory:
+        if self.device.stated and not self.memory:
             raise ValueError("a system needs at least one memory")
         missing = "; ".join(self.device.check(self))
         if missing:
@@ -168,3 +168,6 @@ class System(Spec):
     def source_of(self, path: str) -> str:
         """Return the source of the number at a dotted path: its own, or else that of the whole system."""
         return self.sources.get(path, self.source)
+
+
+THIS_MACHINE = System(name="this machine", device=Host(), memory={}, source="nothing is stated of it")

@@ -74,7 +74,7 @@ class Network(Spec, ABC):
                 return graph.ops
     """
 
-    kind: ClassVar[Literal["decoder", "graph"]]  # the column of the engine table
+    kind: ClassVar[Literal["decoder", "graph", "trained"]]  # the column of the engine table
     described: ClassVar[str] = "a network"  # the kind in words, with an example, for errors
     phases: ClassVar[tuple[Phase, ...]]  # those that `ops` answers
 
@@ -109,6 +109,11 @@ class Network(Spec, ABC):
     @abstractmethod
     def layers(self) -> int:
         """Number of layers: blocks of a decoder, operations with weights of a graph."""
+
+    @property
+    def integers(self) -> bool:
+        """Whether it holds weights that it computes with in 8-bit integers; never of sizes alone."""
+        return False
 
     @property
     def stored_format(self) -> str | None:

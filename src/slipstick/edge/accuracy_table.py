@@ -15,8 +15,10 @@ _COLUMNS = ("format", "accuracy")
 _ALLOWED = "a CSV with the columns format and accuracy (0 to 1), as `slipstick measure` gives them"
 
 
-def format_accuracy(table: Mapping[str, float] | str | Path, formats: str) -> Metric:
+def format_accuracy(table: Mapping[str, float | Metric] | str | Path, formats: str) -> Metric:
     """Return the accuracy of a plan's formats from a table: a CSV, or a mapping from formats to accuracies.
+
+    A mapping's values are shares of right answers, or the Metrics of `slipstick.measure`, which keep their origin.
 
     Errors
     ------
@@ -27,10 +29,13 @@ def format_accuracy(table: Mapping[str, float] | str | Path, formats: str) -> Me
     >>> format_accuracy({"int8": 0.87, "pool:size=64": 0.86}, "pool:size=64").text
     '86 %'
     """
-    known = {_key(name): share for name, share in (table if isinstance(table, Mapping) else _read(Path(table))).items()}
+    rows = table if isinstance(table, Mapping) else _read(Path(table))
+    known = {_key(name): share for name, share in rows.items()}
     share = known.get(_key(formats))
     if share is None:
         raise SlipstickError("has no accuracy in the table", path="accuracies", value=formats, allowed=list(known))
+    if isinstance(share, Metric):
+        return share
     if not 0 <= share <= 1:
         raise SlipstickError("no share of right answers", path=f"accuracies.{formats}", value=share, allowed="0 to 1")
     source = "given" if isinstance(table, Mapping) else str(table)

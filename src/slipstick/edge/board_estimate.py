@@ -18,10 +18,10 @@ from slipstick.edge.arena.graph_arena import _graph_problem
 from slipstick.edge.arena.memory_tiers import TierPlace, _tensor_traffic, place_in_tiers
 from slipstick.edge.arena.plan_arena import plan_arena
 from slipstick.edge.board import Board
+from slipstick.edge.board_figures import board_figures
 from slipstick.edge.board_memory import _arena_tiers
 from slipstick.edge.core_table import cores
 from slipstick.edge.latency.board_cycles import _FlashPath, _layer_times, _LayerTime
-from slipstick.edge.latency.duty_cycle import _battery_life, _duty_power
 from slipstick.edge.latency.kernel_mixes import KernelMix, mix_for
 from slipstick.edge.latency.layer_work import LayerWork, _work_of
 from slipstick.formats.grammar import format_of
@@ -179,59 +179,34 @@ def _size(shape: tuple[int, ...]) -> int:
 
 
 def _metrics(run: BoardRun) -> dict[str, Any]:
-    system, mix = run.question.system, run.mix
+    mix = run.mix
     computed = run.parts["compute"]
     source = (
         f"instructions of {mix.name} in closed form x cycles of {run.board.core} (data/cores), "
         f"{mix.source_of('calibration')}"
     )
     waiting = run.time - computed
-    low, high = computed * mix.low + waiting, computed * mix.high + waiting
-
-    def banded(value: float, unit: str, factor: float, delay: float = 0.0) -> Metric:
-        note = "band: tenth to ninetieth percentile of published rows"
-        ends = (low * factor + delay, high * factor + delay)
-        return Metric(value + delay, unit, "estimated", source, note, *ends)
-
-    counted = "counted from layers and formats"
+    note = "band: tenth to ninetieth percentile of published rows"
+    ends = (computed * mix.low + waiting, computed * mix.high + waiting)
+    figures = board_figures(Metric(run.time, "s", "estimated", source, note, *ends), run.question.system)
+    inference = figures["time"].pop("inference")
     parts = {name: Metric(value, "s", "estimated", source) for name, value in run.parts.items() if value > 0}
     metrics: dict[str, Any] = {
-        "time": {"inference": banded(run.time, "s", 1.0), "parts": parts},
-        "throughput": {"samples": Metric(1.0 / run.time, "sample/s", "estimated", source)},
+        "time": {"inference": inference, "parts": parts, **figures.pop("time")},
+        "throughput": figures.pop("throughput"),
         "work": {
-            "macs": Metric(sum(call.work.macs for call in run.calls), "MAC", "counted", counted),
+            "macs": Metric(
+                sum(call.work.macs for call in run.calls), "MAC", "counted", "counted from layers and formats"
+            ),
             "instructions": Metric(sum(call.instructions for call in run.calls), "", "estimated", mix.source),
         },
         "memory": _memory(run),
     }
-    capture, joules = run.board.capture()
-    if run.board.sense:
-        stated = system.source_of("device.sensors")
-        metrics["time"] |= {
-            "capture": Metric(capture, "s", "given", stated),
-            "response": banded(run.time, "s", 1.0, capture),
-        }
-    if system.power is not None:
-        metrics["energy"] = {"inference": banded(run.time * system.power, "J", system.power)}
-        metrics |= _duty(run, system.power, capture, joules)
+    price = figures.pop("price", None)
+    metrics |= figures
     if (table := run.question.options.get("accuracies")) is not None:
         metrics["accuracy"] = {"top1": format_accuracy(table, run.question.plan.formats.layers or DEFAULT)}
-    if system.price is not None:
-        metrics["price"] = {"board": Metric(system.price, "USD", "given", system.source_of("price"))}
-    return metrics
-
-
-def _duty(run: BoardRun, active: float, capture: float, joules: float) -> dict[str, Any]:
-    """Return mean power and battery life under the board's duty cycle; nothing where it has none."""
-    system, board = run.question.system, run.board
-    if board.period is None or system.idle_power is None:
-        return {}
-    power = _duty_power(board.period, capture + run.time, active, system.idle_power, joules)
-    source = f"active and idle power: {system.source_of('power')}; {system.source_of('idle_power')}"
-    figures = {"power": Metric(power, "W", "estimated", source, "mean over the duty cycle")}
-    if board.battery is not None:
-        figures["life"] = Metric(_battery_life(board.battery, power), "s", "estimated", source, "losses not counted")
-    return {"battery": figures}
+    return metrics if price is None else metrics | {"price": price}
 
 
 def _memory(run: BoardRun) -> dict[str, Metric]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slipstick.engines.question import PlanSpec, SystemSpec, WorkloadSpec, ask
 from slipstick.engines.refusals import engine_for
 from slipstick.report.report import Report
 
+if TYPE_CHECKING:
+    from slipstick.engines.question import WeightsSpec
 
-def answer(verb: str, workload: WorkloadSpec, system: SystemSpec, plan: PlanSpec = None, **options: Any) -> Report:
+
+def answer(
+    verb: str, workload: WorkloadSpec | WeightsSpec, system: SystemSpec, plan: PlanSpec = None, **options: Any
+) -> Report:
     """Return the Report of the engine that the table of engines names for a verb and a Question.
 
     Errors

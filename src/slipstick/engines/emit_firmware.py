@@ -6,64 +6,50 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slipstick.core.errors import SlipstickError
-from slipstick.engines.question import find_system
+from slipstick.core.question import Question
+from slipstick.trained.weighted_network import WeightedNetwork
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from slipstick.edge.layers import WeightStorage
-    from slipstick.engines.question import SystemSpec
     from slipstick.report.report import Report
     from slipstick.trained.network import TrainedNetwork
     from slipstick.trained.tflite.tflite_network import TfliteNetwork
 
 
-def emit_firmware(
-    network: str | Path | TrainedNetwork,
-    board: SystemSpec,
-    out: str | Path | None,
-    *,
-    formats: str = "",
-    run: bool = False,
-    patches: bool = False,
-    stream: bool = False,
-    overwrite: bool = False,
-) -> Report:
-    """Return the Report of `emit`; the folder is written last, where `out` names one."""
+def emit_firmware(question: Question) -> Report:
+    """Return the Report of `emit`; the folder is written last, where the option `out` names one."""
     from slipstick.edge.firmware.firmware_build import build_firmware
     from slipstick.edge.firmware.firmware_report import firmware_report
     from slipstick.edge.firmware.folder import check_folder, write_folder
     from slipstick.edge.firmware.measured_run import run_firmware
 
+    out: str | Path | None = question.options.get("out")
+    patches, stream, overwrite = (bool(question.options.get(name)) for name in ("patches", "stream", "overwrite"))
     if out is not None:
         check_folder(out, overwrite=overwrite)
-    system = find_system(board)
-    opened, storages = _in_formats(_integer_network(network), formats)
-    firmware = build_firmware(opened.network, system, storages=storages, patches=patches, stream=stream)
+    network, storages = _in_formats(question)
+    firmware = build_firmware(network.network, question.system, storages=storages, patches=patches, stream=stream)
     files = firmware.files() if out is not None else None
-    result = run_firmware(firmware, opened.to_bytes()) if run else None
+    result = run_firmware(firmware, network.to_bytes()) if question.options.get("run") else None
     if out is not None and files is not None:
         write_folder(out, files, overwrite=overwrite)
-    inputs = {"network": opened.name, "board": system.name, "out": "" if out is None else str(out), "run": run}
-    inputs |= {"formats": formats, "patches": patches, "stream": stream}
-    return firmware_report(firmware, result, inputs, f"{opened.name} as firmware for {system.name}")
+    inputs = question.inputs() | ({} if out is None else {"out": str(out)})
+    return firmware_report(firmware, result, inputs, f"{network.name} as firmware for {question.system.name}")
 
 
-def measure_board(network: str | Path | nn.Module | TrainedNetwork, board: SystemSpec, formats: str) -> Report:
-    """Return the Report of `measure` on a board: what the emulator counts, with the weights in `formats`."""
+def measure_board(question: Question) -> Report:
+    """Return the Report of `measure` on a board: what the emulator counts, with the weights in the plan's formats."""
     from slipstick.edge.firmware.firmware_build import build_firmware
     from slipstick.edge.firmware.firmware_report import firmware_report
     from slipstick.edge.firmware.measured_run import run_firmware
 
-    system = find_system(board)
-    opened, storages = _in_formats(_integer_network(network), formats)
-    run = run_firmware(build_firmware(opened.network, system, storages=storages), opened.to_bytes())
-    inputs = {"network": opened.name, "board": system.name, "formats": formats}
-    return firmware_report(run.firmware, run, inputs, f"{opened.name} on {system.name}")
+    network, storages = _in_formats(question)
+    run = run_firmware(build_firmware(network.network, question.system, storages=storages), network.to_bytes())
+    return firmware_report(run.firmware, run, question.inputs(), f"{network.name} on {question.system.name}")
 
 
-def _in_formats(network: TfliteNetwork, formats: str) -> tuple[TfliteNetwork, dict[int, WeightStorage]]:
-    """Return a network with its weights in formats, and how those lie in flash, by the place of their operator.
+def _in_formats(question: Question) -> tuple[TfliteNetwork, dict[int, WeightStorage]]:
+    """Return the network with its weights in the plan's formats, and how those lie in flash, by place of operator.
 
     Weights of shared shifts (SWIS) are packed; whole numbers of another format stay bytes, or become a pool.
     """
@@ -72,6 +58,8 @@ def _in_formats(network: TfliteNetwork, formats: str) -> tuple[TfliteNetwork, di
     from slipstick.edge.layers import WeightStorage
     from slipstick.trained.integer.layer_weights import layer_weights
 
+    network = _of_tflite(WeightedNetwork.of(question.workload.network).trained)
+    formats = question.plan.formats.layers
     if not formats:
         return network, {}
     compressed = compress(network, layer_formats(network, formats), correct=False)
@@ -82,22 +70,18 @@ def _in_formats(network: TfliteNetwork, formats: str) -> tuple[TfliteNetwork, di
             storages[layer.op] = WeightStorage(
                 "swis", shifts=tensor.encoding.weight_shifts, group=tensor.encoding.group
             )
-    return _integer_network(compressed.network), storages
+    return _of_tflite(compressed.network), storages
 
 
-def _integer_network(network: str | Path | nn.Module | TrainedNetwork) -> TfliteNetwork:
-    """Return an opened network that computes in 8-bit integers.
+def _of_tflite(network: TrainedNetwork) -> TfliteNetwork:
+    """Return a network whose operators firmware is generated from.
 
     Errors
     ------
-    SlipstickError for one that computes in floating point.
+    SlipstickError for a third party's network in integers, of which only its outputs are known.
     """
-    from slipstick.trained.open import open_network
     from slipstick.trained.tflite.tflite_network import TfliteNetwork
 
-    opened = open_network(network)
-    if not isinstance(opened, TfliteNetwork):
-        message = "computes in floating point; firmware computes in 8-bit integers alone"
-        allowed = "an int8 or uint8 .tflite file, or a file of slipstick adapt --packed made of it"
-        raise SlipstickError(message, path="network", value=opened.name, allowed=allowed)
-    return opened
+    if isinstance(network, TfliteNetwork):
+        return network
+    raise SlipstickError("firmware is generated from .tflite files alone", path="network", value=network.name)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import Plan
+from slipstick.core.question import Question
+from slipstick.core.system import THIS_MACHINE
 from slipstick.report.report import Metric, Report
+from slipstick.trained.weighted_network import WeightedNetwork
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,46 +26,57 @@ if TYPE_CHECKING:
 _INTEGER_FORMAT = "int8"  # of an integer network's weights, where no other is asked for
 
 
-def measure_both(
+def measure_everywhere(
     network: str | Path | nn.Module | TrainedNetwork,
     data: str | Path | DataSet | None,
     formats: str,
     images: int | None,
     board: SystemSpec | None,
 ) -> Report:
-    """Return the Report of `measure`: accuracy on a data set, instructions on a board, or both in one."""
+    """Return the Report of `measure`: accuracy on a data set (here), instructions on a board, or both in one."""
     from slipstick.datasets import data_set
-
-    if data is None and board is None:
-        message = "nothing to measure with: give a data set (accuracy), a board (instructions), or both"
-        raise SlipstickError(message, path="data, board")
-    scored = None if data is None else measure_network(network, data_set(data), formats, images)
-    if board is None:
-        assert scored is not None  # noqa: S101  said above
-        return scored
-    from slipstick.engines.emit_firmware import measure_board
-
-    counted = measure_board(network, board, formats)
-    if scored is None:
-        return counted
-    metrics = {**scored.metrics, **counted.metrics}
-    tables = {**scored.breakdowns, **counted.breakdowns}
-    report = Report.of({**scored.inputs, **counted.inputs}, metrics, tables, title=f"{scored.title}, {counted.title}")
-    return report.with_detail(scored.detail)
-
-
-def measure_network(
-    network: str | Path | nn.Module | TrainedNetwork, data: DataSet, formats: str, images: int | None
-) -> Report:
-    """Return the Report of `measure` on a data set; the arguments are those of `slipstick.measure`."""
+    from slipstick.engines.answer import answer
     from slipstick.trained.open import open_network
 
+    scored_on = None if data is None else data_set(data)
+    opened = open_network(network, scored_on)
+    plan = Plan.of({"formats.layers": formats}) if formats else None
+    asked: list[tuple[SystemSpec, dict[str, Any]]] = []
+    asked += [] if scored_on is None else [(THIS_MACHINE, {"data": scored_on, "images": images})]
+    asked += [] if board is None else [(board, {})]
+    if not asked:
+        message = "nothing to measure with: give a data set (accuracy), a board (instructions), or both"
+        raise SlipstickError(message, path="data, board")
+    return _joined([answer("measure", opened, system, plan, **options) for system, options in asked])
+
+
+def _joined(reports: Sequence[Report]) -> Report:
+    """Return one Report with the figures of all: inputs of later ones stand over equal names of earlier ones."""
+    if len(reports) == 1:
+        return reports[0]
+    parts: dict[str, Any] = {"inputs": {}, "metrics": {}, "breakdowns": {}}
+    for name, union in parts.items():
+        for report in reports:
+            union |= getattr(report, name)
+    title = ", ".join(report.title for report in reports)
+    joined = Report.of(parts["inputs"], parts["metrics"], parts["breakdowns"], title=title)
+    return joined.with_detail(reports[0].detail)
+
+
+def measure_accuracy(question: Question) -> Report:
+    """Return the Report of `measure` on this machine: accuracy on the data set of the option `data`."""
+    from slipstick.datasets import data_set
+
+    if "data" not in question.options:
+        raise SlipstickError("no data set to score on", path="data", allowed="a data set, its name or path")
+    data: DataSet = data_set(question.options["data"])
+    images: int | None = question.options.get("images")
     test = data.test.some(images)
     if not len(test):
         raise SlipstickError("no test images", path="images", value=images, allowed="from 1")
+    network, formats = WeightedNetwork.of(question.workload.network).trained, question.plan.formats.layers
     started = time.perf_counter()
-    opened = open_network(network, data)
-    right, stored, int8 = _measured(opened, formats, test)
+    right, stored, int8 = _measured(network, formats, test)
     seconds = time.perf_counter() - started
     metrics: dict[str, Any] = {
         "accuracy": _accuracy(right, f"{len(right)} test images of {data.name}"),
@@ -74,8 +90,8 @@ def measure_network(
             "int8": Metric(float(int8), "B", "measured", "of the same layers, scales included"),
             "compression": Metric(int8 / stored, "", "measured", "int8 over stored"),
         }
-    inputs = {"network": opened.name, "data": data.name, "formats": formats, "images": len(right)}
-    title = f"{opened.name} on {data.name} in {formats or 'its own formats'}"
+    inputs = {**question.inputs(), "data": data.name, "images": len(right)}
+    title = f"{network.name} on {data.name} in {formats or 'its own formats'}"
     return Report.of(inputs, metrics, title=title).with_detail(right)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slipstick.core.catalogue import is_file_name, resolve_system
 from slipstick.core.errors import SlipstickError
@@ -16,17 +16,30 @@ from slipstick.core.system import Calibration, System
 from slipstick.core.workload import Network, Phase, Workload
 from slipstick.engines.table import engines, rows_of
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from slipstick.trained.network import TrainedNetwork
+
+    WeightsSpec = str | Path | nn.Module | TrainedNetwork
+
 WorkloadSpec = Workload | Network | Mapping[str, Any] | str | Path
 SystemSpec = System | Mapping[str, Any] | str | Path
 PlanSpec = Plan | dict[str, Any] | str | None
 
+WEIGHTED = "trained"  # kind of a network with weights, as rows of the table name it
 _ROOTS = ("system", "workload", "plan")
 _SIZES = ("batch", "sequence", "output", "training_tokens")
 _COMMON = ("phase", *_SIZES, "set", "calibration")  # options that are answered here, whatever the engine
 
 
 def ask(
-    workload: WorkloadSpec, system: SystemSpec, plan: PlanSpec = None, *, verb: str = "estimate", **options: Any
+    workload: WorkloadSpec | WeightsSpec,
+    system: SystemSpec,
+    plan: PlanSpec = None,
+    *,
+    verb: str = "estimate",
+    **options: Any,
 ) -> Question:
     """Return the Question of a verb's arguments: every spec resolved, every default filled in.
 
@@ -59,7 +72,7 @@ def ask(
     machine = _overridden_system(machine, changes["system"])
     origins: dict[str, str] = {}
     phase = _phase(workload, options.get("phase"), verb, machine, origins)
-    network = _network(workload)
+    network = _network(workload, weights=_takes_weights(verb, machine))
     full_plan = _plan(plan, verb, machine, (network.kind, phase), origins)
     full_plan = override(full_plan, changes["plan"], root="plan")
     sizes = {name: options[name] for name in _SIZES if options.get(name) is not None}
@@ -128,7 +141,8 @@ def find_system(spec: SystemSpec) -> System:
 def find_network(spec: str | Path | Network | Mapping[str, Any]) -> Network:
     """Return the network of a name, file, dict or object, including files of trained networks.
 
-    The arguments and errors are those of `slipstick.networks.network`; ``.tflite`` files are read for their sizes too.
+    The arguments and errors are those of `slipstick.networks.network`; files with weights (``.tflite``,
+    ``.safetensors``) are read for their sizes too.
 
     Examples
     --------
@@ -233,7 +247,7 @@ def _known_options(verb: str, options: Mapping[str, Any]) -> None:
             )
 
 
-def _phase(spec: WorkloadSpec, name: str | None, verb: str, system: System, origins: dict[str, str]) -> Phase:
+def _phase(spec: object, name: str | None, verb: str, system: System, origins: dict[str, str]) -> Phase:
     """Return the phase to estimate: the workload's, the user's, or the first that the verb's engine supports."""
     rows = rows_of(verb, system.device.kind) or rows_of("estimate", system.device.kind)
     default = rows[0].phases[0] if rows else Phase.INFER
@@ -249,10 +263,25 @@ def _checked_phase(name: str) -> Phase:
     return Phase(name)
 
 
-def _network(spec: WorkloadSpec) -> Network:
+def _takes_weights(verb: str, system: System) -> bool:
+    """Return whether an engine of the verb runs networks with weights on this kind of device, or on any other."""
+    rows = rows_of(verb, system.device.kind) or [engine for engine in engines() if engine.verb == verb]
+    return any(WEIGHTED in engine.networks for engine in rows)
+
+
+def _network(spec: Any, *, weights: bool = False) -> Network:
+    """Return the network of a spec: with its weights where the engines take such, but for names of sizes alone."""
     if isinstance(spec, Workload):
         return spec.network
-    return find_network(spec)
+    if not weights or isinstance(spec, Network | Mapping):
+        return find_network(spec)
+    from slipstick.networks.find_network import presets
+    from slipstick.trained.open import open_network
+    from slipstick.trained.weighted_network import WeightedNetwork
+
+    if isinstance(spec, str) and presets.get(spec) is not None:
+        return find_network(spec)  # the table of engines refuses it, and says what would be taken
+    return WeightedNetwork.of_weights(open_network(spec))
 
 
 def _plan(spec: PlanSpec, verb: str, system: System, asked: tuple[str, Phase], origins: dict[str, str]) -> Plan:

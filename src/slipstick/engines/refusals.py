@@ -15,6 +15,7 @@ from slipstick.engines.table import ENTRY_POINTS, Engine, _plugged_rows, engines
 _NETWORKS = {
     "decoder": ("a decoder", "decoders such as llama-3.1-8b, or a config.json"),
     "graph": ("an operator graph", "operator graphs such as mobilenet-v2, or an .onnx or .tflite file"),
+    "trained": ("a network with weights", "networks with weights, such as a .tflite or .safetensors file"),
 }
 
 
@@ -78,7 +79,9 @@ def _wrong_network(question: Question, rows: Sequence[Engine]) -> SlipstickError
     kinds = list(dict.fromkeys(kind for row in rows for kind in row.networks))
     runs = " and ".join(_NETWORKS.get(kind, ("", f"networks of the kind {kind}"))[1] for kind in kinds)
     message = f"{network.name!r} is {_singular(network.kind)}; {question.system.name} runs {runs}"
-    return SlipstickError(f"{message} (slipstick list workloads --kind {kinds[0]})", path="workload")
+    listed = [kind for kind in kinds if kind != "trained"]  # those of the catalogue have no weights
+    more = f" (slipstick list workloads --kind {listed[0]})" if listed else ""
+    return SlipstickError(f"{message}{more}", path="workload")
 
 
 def _options(verb: str, question: Question, row: Engine) -> Iterator[SlipstickError]:
@@ -98,6 +101,11 @@ def _sizes(question: Question, row: Engine) -> Iterator[SlipstickError]:
         wired = [name for name, known in systems.items() if known.topology and known.device.kind == system.device.kind]
         message = f"`{row.verb}` needs the links between the devices, and this system has no topology"
         yield SlipstickError(message, path="system.topology", value=system.name, allowed=wired)
+    network = question.workload.network
+    if row.needs_integers and network.kind in row.networks and not network.integers:
+        message = "computes in floating point; firmware computes in 8-bit integers alone"
+        allowed = "an int8 or uint8 .tflite file, or a file of slipstick adapt --packed made of it"
+        yield SlipstickError(message, path="network", value=network.name, allowed=allowed)
 
 
 def _plan(verb: str, question: Question, row: Engine) -> Iterator[SlipstickError]:

@@ -50,6 +50,10 @@ class Engine:
         Most devices; None: any number.
     needs_topology
         Whether the system must say how its devices are linked.
+    needs_integers
+        Whether the network must compute in 8-bit integers.
+    objectives
+        Figures that `search` weighs where the user names none: those of them that the Reports have. Default: time.
     sweep
         ``module:NAME`` of the Sweep (`slipstick.core.sweep`) that `search` uses; empty: it asks point by point.
     hint
@@ -66,6 +70,8 @@ class Engine:
     default_plan: str = ""
     max_devices: int | None = None
     needs_topology: bool = False
+    needs_integers: bool = False
+    objectives: tuple[str, ...] = ()
     sweep: str = ""
     hint: str = field(default="", compare=False)
 
@@ -158,6 +164,7 @@ ENGINES: tuple[Engine, ...] = (
         "estimate", "board", ("graph",), (Phase.INFER,), ("formats.layers",),
         "slipstick.edge.board_estimate:estimate", options=("accuracies",), default_plan="formats=int8",
         max_devices=1,
+        objectives=("price", "time.inference", "energy.inference", "accuracy.top1", "memory.peak", "memory.flash"),
     ),
     Engine(
         "simulate", "accelerator", ("decoder", "graph"), (Phase.TRAIN,),
@@ -174,6 +181,19 @@ ENGINES: tuple[Engine, ...] = (
         "place", "accelerator", ("decoder", "graph"), (Phase.TRAIN, Phase.INFER), (*_FORMATS, "kernels.*"),
         "slipstick.engines.operator_placement:place", options=("forwarding", "time_limit"),
         default_plan=MIXED_PRECISION, needs_topology=True,
+    ),
+    Engine(
+        "measure", "host", ("trained",), (Phase.INFER,), ("formats.layers",),
+        "slipstick.engines.measure_network:measure_accuracy", options=("data", "images"), max_devices=1,
+    ),
+    Engine(
+        "measure", "board", ("trained",), (Phase.INFER,), ("formats.layers",),
+        "slipstick.engines.emit_firmware:measure_board", max_devices=1, needs_integers=True,
+    ),
+    Engine(
+        "emit", "board", ("trained",), (Phase.INFER,), ("formats.layers",),
+        "slipstick.engines.emit_firmware:emit_firmware", options=("out", "run", "patches", "stream", "overwrite"),
+        max_devices=1, needs_integers=True,
     ),
 )  # fmt: skip
 
@@ -230,6 +250,7 @@ def _rows_table() -> Table:
 
 def _row(engine: Engine) -> tuple[str, ...]:
     more = [*engine.options, *(["needs a topology"] if engine.needs_topology else [])]
+    more += ["needs a network in integers"] if engine.needs_integers else []
     more += [f"at most {engine.max_devices} device{'s' * (engine.max_devices > 1)}"] if engine.max_devices else []
     more += ["vectorised in search"] if engine.sweep else []
     return (

@@ -21,6 +21,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 _MAX_CHARACTERS = 1000
 _WHERE = "subject_to"
+_PREFIXED = ("s", "B", "J", "W", "USD")  # units whose bare number may mean several: 200 may be ms
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,18 @@ def _clauses(text: str) -> Iterator[tuple[str, str, str]]:
         yield match[1], match[2], match[3]
 
 
+def _is_number(text: str) -> bool:
+    """Return whether a text is a bare number other than 0, which is the same in any unit."""
+    try:
+        return float(text) != 0
+    except ValueError:
+        return False
+
+
 def _si_value(text: str, unit: str) -> float:
+    if unit in _PREFIXED and _is_number(text):
+        example = {"s": "200 ms", "B": "64 KiB", "J": "5 mJ", "W": "2 W", "USD": "15 USD"}[unit]
+        raise SlipstickError("a value without its unit", path=_WHERE, value=text, allowed=f"such as {example}")
     try:
         try:
             return units.parse(text, unit or "1")

@@ -74,6 +74,9 @@ def _figure_path(name: str, units: Mapping[str, str], where: str) -> str:
     for path in (name, *_SHORT_NAMES.get(name, ())):
         if path in units:
             return path
+    if name in {"accuracy", *_SHORT_NAMES["accuracy"]}:
+        message, cure = "is not known without measuring", "a data set (data), or a table (accuracies)"
+        raise SlipstickError(message, path=where, value=name, allowed=cure)
     raise SlipstickError("no such figure", path=where, value=name, allowed=_nearest(name, units))
 
 

@@ -45,6 +45,7 @@ class Frontier:
     method: str
     tried: int
     ranking: int = 0  # best points that are printed in place of the frontier; 0: the frontier is
+    conditions: tuple[str, ...] = ()  # paths of the figures that the points had to keep within bounds
 
     @property
     def costs(self) -> FloatArray:
@@ -85,10 +86,10 @@ class Frontier:
         return self.task.report(index)
 
     def table(self, rows: int = 20) -> Table:
-        """Return the first Pareto points as a table with units: axes, objectives, time and memory."""
+        """Return the first Pareto points as a table with units: axes, objectives, conditions, time and memory."""
         front = self.pareto.head(rows).fill_nan(None)
         axes = {_short(path): path for path in self.task.space.axes}
-        column_paths = {"time.step", PEAK, *(goal.path for goal in self.objectives)}
+        column_paths = {"time.step", PEAK, *(goal.path for goal in self.objectives), *self.conditions}
         figures = [path for path in self.units if path in column_paths]
         columns = {**dict.fromkeys(axes, ""), **{path: self.units[path] for path in figures}}
         cells = [front[path].to_list() for path in (*axes.values(), *figures)]
@@ -130,7 +131,7 @@ class Frontier:
         from slipstick.report.as_text import render_breakdown
 
         front = self.pareto
-        counts = f"{self.method}; {len(self.points):,} meet the conditions, {len(front):,} are beaten by none"
+        counts = f"{self.method}; {len(self.points):,} meet the conditions, {_beaten(len(front))}"
         if self.ranking:
             table, commands = self._ranked(self.ranking).text()
             return Group(f"{counts}{self._unknown()}\n", render_breakdown("best", table), f"\n{commands}")
@@ -155,7 +156,7 @@ class Frontier:
         return self._ranked(count).table()
 
     def _ranked(self, count: int) -> _Ranking:
-        return _Ranking.of(self.task, self.points, self.objectives, self.costs, count)
+        return _Ranking.of(self.task, self.points, self.objectives, self.costs, count, self.conditions)
 
     def words(self, index: int) -> str:
         """Return a point as arguments of `slipstick estimate`: network, system, phase, sizes, and the plan."""
@@ -210,6 +211,11 @@ class Frontier:
         from slipstick.report.as_html import framed
 
         return framed(self.html())
+
+
+def _beaten(count: int) -> str:
+    """Return the phrase that counts the points of the frontier."""
+    return "1 is beaten by none" if count == 1 else f"{count:,} are beaten by none"
 
 
 def _short(path: str) -> str:

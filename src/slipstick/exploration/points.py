@@ -31,11 +31,14 @@ from slipstick.exploration.figures import (
     report_figures,
 )
 from slipstick.exploration.space import Space
+from slipstick.formats.grammar import format_of
+from slipstick.formats.layer_patterns import pieces
 from slipstick.report.report import Report
 
 Columns = dict[str, FloatArray]
 _PLAN = "plan."
 _FORMATS = "plan.formats."
+_LAYERS = "plan.formats.layers"
 _VERB = "estimate"
 
 
@@ -144,6 +147,18 @@ def _sweep_name(question: Question) -> str:
         return ""
 
 
+def _default_objectives(task: Task) -> list[str]:
+    """Return the objectives where the user names none: those of the first point's engine that its Report has."""
+    try:
+        known = engine_for(_VERB, task.question(0)).objectives
+    except SlipstickError:  # another point may be answered
+        known = ()
+    if not known:
+        return ["time"]
+    figures = _first_figures(task)
+    return [name for name in known if name in figures] or ["time"]
+
+
 @cache
 def _load_sweep(name: str) -> Sweep:
     module, _, attribute = name.partition(":")
@@ -248,12 +263,15 @@ def _require_answers(task: Task) -> None:
 
     Errors
     ------
-    SlipstickError of the first point, or of a format that no system of the space has.
+    SlipstickError of the first point, of a format that no system of the space has, and of text that is no format.
     """
     axes = task.space.axes
     varied = [(path, value) for path in axes if path.startswith(_FORMATS) for value in axes[path]]
     if not varied or not task.sweep:
         _evaluate(task, 0, 1)
+    for text in (value for path, value in varied if path == _LAYERS):
+        for _, layer_format in pieces(str(text)):
+            format_of(layer_format)
     for path, value in varied if task.sweep else ():
         problems = [_refusal(task, {path: value, "system": system}) for system in axes.get("system", ("",))]
         if None not in problems:

@@ -19,16 +19,19 @@ from slipstick.report.metric import Table
 if TYPE_CHECKING:
     import polars
 
+_MEAN_WAIT, _FIRST_P99 = "time.queue.mean", "time.queue.first_token"  # columns of searches that ask for them
 # columns of the table: figure -> heading, in order; those that a search does not have are left off
 _HEADINGS = {
     "time.step": "step", "time.sample": "sample", "time.first_token": "TTFT", "time.per_token": "TPOT",
-    "time.queue.p99": "wait p99", "efficiency.mfu": "MFU", "throughput.tokens_per_device": "tok/s/dev",
-    "load.tokens_per_device": "tok/s/dev", "cost.million_tokens": "USD/Mtok", PEAK: "memory", "devices": "devices",
+    _MEAN_WAIT: "wait", "time.queue.p99": "wait p99", _FIRST_P99: "TTFT p99", "efficiency.mfu": "MFU",
+    "throughput.tokens_per_device": "tok/s/dev", "load.tokens_per_device": "tok/s/dev",
+    "cost.million_tokens": "USD/Mtok", PEAK: "memory", "devices": "devices",
 }  # fmt: skip
 _UNIT_IN_HEADING = ("tok/s/dev", "USD/Mtok")
 # figure -> figures that say little beside it
 _HIDDEN = {
     "time.per_token": ("time.step",), "load.tokens_per_device": ("throughput.tokens_per_device",),
+    _FIRST_P99: ("time.queue.p99",),
 }  # fmt: skip
 _WORKLOAD = "workload."
 
@@ -44,9 +47,17 @@ class _Ranking:
     objectives: Sequence[Objective]
     rows: Sequence[Mapping[str, Any]]  # rank, system, sizes, plan, command, and the figures by path
 
+    conditions: Sequence[str] = ()  # paths of the figures that have bounds
+
     @classmethod
     def of(
-        cls, task: Task, points: polars.DataFrame, objectives: Sequence[Objective], costs: FloatArray, count: int
+        cls,
+        task: Task,
+        points: polars.DataFrame,
+        objectives: Sequence[Objective],
+        costs: FloatArray,
+        count: int,
+        conditions: Sequence[str] = (),
     ) -> _Ranking:
         """Return the `count` best points by `costs`, [points, objectives]; those without an objective have no rank."""
         order = np.lexsort((np.arange(len(costs)), *costs.T[::-1]))
@@ -63,15 +74,17 @@ class _Ranking:
                 known.add(own)
                 rows.append({"rank": len(rows) + 1, "index": figures["index"], **_row(task, point, figures)})
         marks = _calibrations(task, [row.pop("index") for row in rows])
-        return cls(task, objectives, [{**row, "calibration": mark} for row, mark in zip(rows, marks, strict=True)])
+        marked = [{**row, "calibration": mark} for row, mark in zip(rows, marks, strict=True)]
+        return cls(task, objectives, marked, conditions)
 
     def table(self) -> Table:
-        """Return the points as a table: the objectives, the usual figures, and the plan to paste."""
+        """Return the points as a table: the objectives, the conditions, the usual figures, and the plan to paste."""
         units, axes = self.task.units, self.task.space.axes
-        paths = [path for path in _HEADINGS if path in units and (path != "devices" or COPIES in units)]
-        hidden = {path for first, others in _HIDDEN.items() if first in paths for path in others}
-        goals = [goal.path for goal in self.objectives]
-        paths = [path for path in (*(goal for goal in goals if goal not in _HEADINGS), *paths) if path not in hidden]
+        asked = dict.fromkeys((*(goal.path for goal in self.objectives), *self.conditions))
+        optional = {"devices": COPIES in units, **{path: path in asked for path in (_MEAN_WAIT, _FIRST_P99)}}
+        paths = [path for path in _HEADINGS if path in units and optional.get(path, True)]
+        hidden = {path for first, others in _HIDDEN.items() if first in paths for path in others} - asked.keys()
+        paths = [path for path in (*(path for path in asked if path not in _HEADINGS), *paths) if path not in hidden]
         names = ["rank", *(["system"] if "system" in axes else [])]
         names += [path.removeprefix(_WORKLOAD) for path in axes if path.startswith(_WORKLOAD)]
         figures = {_HEADINGS.get(path, path): units[path] for path in paths}
@@ -116,7 +129,7 @@ def _command(task: Task, index: int) -> str:
     point = task.space.point(index)
     options = dict(task.options)
     options |= {path.removeprefix(_WORKLOAD): value for path, value in point.items() if path.startswith(_WORKLOAD)}
-    asked = [f"--{name.replace('_', '-')} {value}" for name, value in options.items()]
+    asked = [f"--{name.replace('_', '-')} {value}" for name, value in options.items() if not isinstance(value, Mapping)]
     text = _plan_text(point)
     asked += [f"--plan {text}"] if text else []
     asked += [f"--set {path}='{value}'" for path, value in point.items() if path.startswith("system.")]

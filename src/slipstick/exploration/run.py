@@ -24,8 +24,9 @@ from slipstick.exploration.default_plans import _default_plans, _open_fields
 from slipstick.exploration.executors import _opened_executor
 from slipstick.exploration.figures import PEAK, SYSTEM_FIGURES, Objective, _figure_path
 from slipstick.exploration.frontier import Frontier
+from slipstick.exploration.measured_accuracies import _measured_accuracies
 from slipstick.exploration.parquet import _write_parquet
-from slipstick.exploration.points import Task, _evaluate, _prepared, _require_answers
+from slipstick.exploration.points import Task, _default_objectives, _evaluate, _prepared, _require_answers
 from slipstick.exploration.sampling import KEPT, SAMPLERS, _sample
 from slipstick.exploration.search_options import SearchOptions
 from slipstick.exploration.space import Space
@@ -74,11 +75,13 @@ def search_systems(
     """
     require("polars", "search")
     systems, options = _with_space(systems, options)
-    names = [name.strip() for name in minimize.split(",")] if isinstance(minimize, str) else list(minimize)
     asked: dict[str, Any] = {"phase": options["phase"]} if options.get("phase") is not None else {}
     asked |= {name: values[0] for name in _SIZES if len(values := _counts(options, name)) == 1}
     asked |= {name: options[name] for name in _PASSED if options.get(name) is not None}  # type: ignore[literal-required]
     task = Task(workload, _space(workload, systems, options, asked), asked)
+    task, remark = _with_accuracies(task, options, progress)
+    names = [name.strip() for name in minimize.split(",")] if isinstance(minimize, str) else list(minimize)
+    names = names if any(names) else _default_objectives(task)
     figure_names = [(name, "minimize") for name in names] + [(name, "subject_to") for name in _figure_names(subject_to)]
     task = _prepared(task, figure_names)
     objectives = tuple(Objective.of(_figure_path(name, task.units, "minimize")) for name in names)
@@ -96,12 +99,24 @@ def search_systems(
     points, tried, method = choose(_Aim(task, objectives, constraint), folder, progress, options)
     if not len(points):
         raise _no_point(task, constraint, subject_to)
-    frontier = Frontier(task, points, objectives, method, tried, options.get("top", 0))
+    conditions = tuple(dict.fromkeys(path for path, _, _ in constraint.clauses))
+    frontier = Frontier(task, points, objectives, method + remark, tried, options.get("top", 0), conditions)
     if not np.isfinite(frontier.costs).all(axis=1).any():
         raise SlipstickError("no point that meets the conditions has these figures", path="minimize", value=names)
     if folder is not None:
         _write_parquet(points, folder / "frontier.parquet")
     return frontier
+
+
+def _with_accuracies(task: Task, options: SearchOptions, progress: Progress | None) -> tuple[Task, str]:
+    """Return the search with the accuracies that a data set gives, and a remark on formats that have none."""
+    data = options.get("data")
+    if data is None:
+        return task, ""
+    if "accuracies" in task.options:
+        raise SlipstickError("stands beside a data set that accuracies are measured on", path="accuracies")
+    measured = _measured_accuracies(task.workload, data, task.space, options.get("images"), progress)
+    return replace(task, options={**task.options, "accuracies": measured.by_format}), measured.remark
 
 
 def _no_point(task: Task, constraint: Constraint, subject_to: str) -> SlipstickError:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from slipstick.datasets.images import DataSet
+
 
 class SearchOptions(TypedDict, total=False):
     """Options of a search: the inputs that all points share, and how the points are evaluated."""
@@ -52,6 +54,13 @@ class SearchOptions(TypedDict, total=False):
     accuracies: Path | str | Mapping[str, float] | None
     """CSV of measured accuracies on boards: columns format and accuracy (0 to 1). Adds the figure accuracy.top1, which
     is maximised; formats that it does not have are left out."""
+
+    data: str | Path | DataSet | None
+    """A data set, for networks with weights (.tflite, .safetensors, .onnx) on boards: accuracy in each format is
+    measured on its test images, nothing retrained, and is the figure accuracy.top1. Default: none."""
+
+    images: int | None
+    "So many test images only, evenly from all."
 
     top: int
     "Print so many of the best points, each with its plan to paste, in place of the frontier. Default: none."

@@ -7,11 +7,12 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from slipstick.core.catalogue import systems
+from slipstick.core.device import device_kinds
 from slipstick.core.errors import SlipstickError
 from slipstick.core.plan import short_keys
 
 _PIECE = re.compile(r"\s*([\w.]+)\s*=")
-_BOARD, _SYSTEM, _FORMAT = "board", "system", "format"
+_SYSTEM, _FORMAT = "system", "format"
 _LEAVES = ("system.", "workload.", "plan.")
 _EXAMPLE = "board=*,format=int8|int4"
 
@@ -27,7 +28,8 @@ class SpaceText(NamedTuple):
 def read_space(text: str) -> SpaceText:
     """Return the parts of a space written in one line.
 
-    ``board=`` and ``system=`` take names and patterns joined by ``|`` (``board=*`` is every board of the catalogue),
+    ``system=`` and kinds of devices, such as ``board=``, take names and patterns joined by ``|`` (``board=*`` is every
+    board of the catalogue),
     ``format=`` number formats, any other key is a field of a plan or the path of a leaf. A comma that no key follows
     belongs to the value: ``format=pool:size=64,vector=8``.
 
@@ -46,7 +48,7 @@ def read_space(text: str) -> SpaceText:
     plan: dict[str, str] = {}
     fields: dict[str, str] = {}
     for key, value in _pieces(text):
-        if key in (_BOARD, _SYSTEM):
+        if key == _SYSTEM or key in device_kinds():
             names += _matching(key, value)
         elif key.startswith(_LEAVES):
             fields[key] = value
@@ -56,7 +58,7 @@ def read_space(text: str) -> SpaceText:
 
 
 def _pieces(text: str) -> list[tuple[str, str]]:
-    keys = {_BOARD, _SYSTEM, _FORMAT, *short_keys()}
+    keys = {_SYSTEM, _FORMAT, *device_kinds(), *short_keys()}
     pieces: list[tuple[str, str]] = []
     for piece in text.split(","):
         match = _PIECE.match(piece)
@@ -74,12 +76,12 @@ def _pieces(text: str) -> list[tuple[str, str]]:
 
 
 def _matching(key: str, value: str) -> list[str]:
-    """Return the systems that names and patterns stand for; those of ``board=`` are boards."""
+    """Return the systems that names and patterns stand for; those of a kind of device, such as ``board=``, alone."""
     matched: list[str] = []
     for pattern in value.split("|"):
         known = [name for name in systems.names() if fnmatchcase(name, pattern.strip())] if "*" in pattern else []
-        if key == _BOARD:
-            known = [name for name in known if systems.entry(name).device.kind == _BOARD]
+        if key != _SYSTEM:
+            known = [name for name in known if systems.entry(name).device.kind == key]
         if "*" in pattern and not known:
             raise SlipstickError(f"fits no {key}", path=f"space.{key}", value=pattern, allowed=systems.names())
         matched += known or [pattern.strip()]

@@ -7,6 +7,7 @@ from typing import get_args
 from slipstick.core.device_kinds import Element
 from slipstick.formats.arithmetic.bit_serial import BitSerial
 from slipstick.formats.arithmetic.exact import Exact
+from slipstick.formats.arithmetic.stochastic import Stochastic
 from slipstick.formats.floating import NAMES, Float
 from slipstick.formats.integer import Int
 from slipstick.formats.pool import Pool
@@ -92,6 +93,26 @@ def _register_arithmetics() -> None:
             (*(f"bit_serial:element={element}" for element in serial), "bit_serial", "bit_serial:lanes=4"),
         )
     )
+    ARITHMETICS.register(
+        FormatFamily(
+            "stochastic",
+            Stochastic,
+            {
+                "length": whole, "count": _word, "generator": _word, "seeds": _word, "binary": _word, "depth": whole,
+                "unit": whole, "wait": whole,
+            },
+            (
+                "stochastic:length=32",
+                "stochastic:length=128,count=or2",
+                "stochastic:length=8,count=or3,generator=xor",
+                "stochastic:length=64,count=binary,generator=sobol",
+                "stochastic:length=256,count=mux,generator=accurate",
+                "stochastic:length=16,generator=acc,binary=yz,depth=4",
+                "stochastic:length=32,generator=random,seeds=separate,unit=2,wait=2",
+            ),
+            synonyms={"accumulate": "count"},
+        )
+    )  # fmt: skip
 
 
 _register_encodings()

@@ -61,6 +61,11 @@ class Int(Encoding):
     serial_bits = multiplier_bits
 
     @property
+    def full_scale(self) -> int:
+        """Power of two above every magnitude: a bit more than that of the code where a zero point is subtracted."""
+        return 1 << (self.bits - 1 if self.symmetric else self.bits)
+
+    @property
     def weight_shifts(self) -> int:
         """Bits of an integer code, at most the 7 of an int8 magnitude."""
         return min(self.bits, _CODE_BITS - 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from slipstick.core.arithmetic import Arithmetic
@@ -22,7 +22,8 @@ class FormatFamily(Generic[_T_co]):
     """Family of encodings or arithmetics that texts select: ``name:value,argument=value``.
 
     `build` takes the arguments behind the colon as keywords; `arguments` names them in order, each with the function
-    that reads it from text (ValueError: not such a value); `examples` are the texts that the conformance suites try.
+    that reads it from text (ValueError: not such a value); `examples` are the texts that the conformance suites try;
+    `synonyms` are other words for arguments, which a plan's text may take for fields of its own.
     """
 
     name: str
@@ -30,6 +31,7 @@ class FormatFamily(Generic[_T_co]):
     arguments: Mapping[str, Callable[[str], Any]]
     examples: tuple[str, ...]
     aliases: tuple[str, ...] = ()
+    synonyms: Mapping[str, str] = field(default_factory=dict)
 
 
 class Registry(Generic[_T]):
@@ -163,6 +165,7 @@ def _arguments(family: FormatFamily[_T], text: str, spec: str) -> dict[str, Any]
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals:
             key, value = (order[place] if place < len(order) else part), part
+        key = family.synonyms.get(key, key)
         if key not in family.arguments:
             message = f"no such argument of {family.name} (formats of other layers follow behind a semicolon)"
             raise SlipstickError(message, path=f"format {spec}", value=key, allowed=order)

@@ -80,6 +80,11 @@ class Swis(_ScheduledEncoding):
         """Number of bit positions in a magnitude: the most shifts that a filter can keep."""
         return self.bits
 
+    @property
+    def full_scale(self) -> int:
+        """Power of two above every magnitude."""
+        return 1 << self.bits
+
     def record_bits(self, shifts: int) -> int:
         """Bits of a group's record: its positions, signs and masks."""
         return self._set_bits(shifts) + self.group * (1 + shifts)

@@ -192,6 +192,8 @@ def canonical(value: Any) -> Any:
         return {str(canonical(key)): canonical(child) for key, child in value.items()}
     if isinstance(value, list | tuple):
         return [canonical(child) for child in value]
+    if isinstance(value, Metric):  # an input that was measured
+        return canonical(value.value)
     if isinstance(value, PurePath):
         return str(value)
     for method in ("model_dump", "tolist"):  # a Spec; a numpy array or scalar. Neither is imported here

@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 
 from slipstick.core.arithmetic import Arithmetic
-from slipstick.core.encoding import Encoding
+from slipstick.core.arrays import FloatArray
+from slipstick.core.encoding import Encoded, Encoding
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
+from slipstick.core.window import WholeNumbers, Window
 from slipstick.formats import ENCODINGS, arithmetic_of, encoding_of, format_of
 from slipstick.testing.encoding_suite import normal_tensor
 
@@ -34,6 +36,29 @@ def taken(arithmetic: Arithmetic, encoding: Encoding) -> bool:
     except SlipstickError:
         return False
     return True
+
+
+def _has_sums(arithmetic: Arithmetic) -> bool:
+    """Return whether an arithmetic multiplies whole numbers outside encoded matrices, as layers need."""
+    return type(arithmetic).sums is not Arithmetic.sums
+
+
+def _smooth(form: Format, inputs: Encoded, weights: Encoded) -> FloatArray:
+    """Return what the stand-in expects of a product: of sums of both signs apart, fed the operands that are carried."""
+    stand_in = form.stand_in
+    if stand_in.kind == "straight-through":
+        return np.asarray(inputs.values.astype(np.float64) @ weights.values.astype(np.float64).T)
+    a, w = (encoded.encoding.operand(encoded) for encoded in (inputs, weights))
+    assert a.scales is not None
+    assert w.scales is not None
+    full = form.encoding.full_scale
+    x, y = (form.arithmetic.carried(WholeNumbers(part.elements, full)).astype(np.float64) for part in (a, w))
+    groups = form.arithmetic.tap_groups((x.shape[1], 1, 1)).ravel()
+    total = np.zeros((len(x), len(y)))
+    for group in np.unique(groups):
+        products = x[:, None, groups == group] * y[None, :, groups == group]
+        total += stand_in.value(np.maximum(products, 0).sum(-1)) - stand_in.value(np.maximum(-products, 0).sum(-1))
+    return np.asarray(total * full**2 * a.scales * w.scales.T)
 
 
 class ArithmeticSuite:
@@ -88,15 +113,36 @@ class ArithmeticSuite:
         assert format_of(form.name) == form
 
     def test_products_are_those_of_the_values(self, form: Format) -> None:
-        """Products of encoded matrices are those of the decoded ones within the arithmetic's error."""
+        """Products of encoded matrices are those of the stand-in within the arithmetic's error."""
         a, w = (
             form.encoding.encode(normal_tensor(shape, seed)) for shape, seed in (((5, _TERMS), 6), ((9, _TERMS), 7))
         )
         x, y = a.values.astype(np.float64), w.values.astype(np.float64)
         product = form.matmul(a, w)
         assert product.dtype == np.float32
-        assert (np.abs(product - x @ y.T) <= self.relative_error * (np.abs(x) @ np.abs(y).T) + 1e-30).all()
+        error = self.relative_error + form.arithmetic.product_error(form.encoding)
+        assert (np.abs(product - _smooth(form, a, w)) <= error * (np.abs(x) @ np.abs(y).T) + 1e-30).all()
         np.testing.assert_array_equal(form.matmul(a, w), product, "the same operands, the same product")
+
+    def test_layers_are_sums_of_products(self, form: Format) -> None:
+        """A layer of one element is a matrix product; padding, stride and groups are those of windows cut out."""
+        if not form.encoding.whole_numbers or not _has_sums(form.arithmetic):
+            return
+        a, w = (form.encoding.encode(normal_tensor(shape, seed)) for shape, seed in (((5, 16), 6), ((4, 16), 7)))
+        full = form.encoding.full_scale
+        numbers = [WholeNumbers(form.encoding.integers(encoded), full) for encoded in (a, w)]
+        dense = [WholeNumbers(whole.elements[:, :, None, None], full) for whole in numbers]
+        layer = form.arithmetic.layer_sums(dense[0], dense[1], Window())
+        np.testing.assert_array_equal(layer[:, :, 0, 0], form.arithmetic.sums(*numbers))
+        images = WholeNumbers(numbers[0].elements.reshape(5, 4, 2, 2), full)
+        filters = WholeNumbers(numbers[1].elements.reshape(8, 2, 2, 2), full)
+        padding = ((1, 0), (0, 1))
+        framed = WholeNumbers(np.pad(images.elements, ((0, 0), (0, 0), *padding)), full)
+        layer = form.arithmetic.layer_sums(images, filters, Window(padding=padding, groups=2))
+        assert layer.shape == (5, 8, 2, 2)
+        np.testing.assert_array_equal(layer, form.arithmetic.layer_sums(framed, filters, Window(groups=2)))
+        strided = form.arithmetic.layer_sums(framed, filters, Window(stride=(2, 1), groups=2))
+        np.testing.assert_array_equal(strided, layer[:, :, ::2])
 
     def test_products_with_zero_are_zero(self, form: Format) -> None:
         """Inputs of zeros give zeros, unless noise moves them."""

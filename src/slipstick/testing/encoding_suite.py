@@ -107,6 +107,7 @@ class EncodingSuite:
         whole = encoding.integers(encoded)
         assert whole.shape == encoded.shape
         assert whole.dtype == np.int64
+        assert np.abs(whole).max(initial=0) <= encoding.full_scale
         scale = encoded.side["scale"].astype(np.float64)
         np.testing.assert_array_equal(encoded.values, (whole * scale.reshape(-1, 1)).astype(np.float32))
 

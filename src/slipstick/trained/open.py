@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,12 +82,24 @@ def open_network(
     return _parsed(read_bytes(path, limit=_MAX_BYTES), path.suffix, str(path), path.stem, hints)
 
 
-def _tflite_sizes(path: Path) -> Network:
-    """Return the operator graph of a .tflite file, without its weights."""
+def _file_sizes(path: Path) -> Network:
+    """Return the operator graph of a trained network's file, without weights; read again where it has changed."""
+    if not path.is_file():
+        return open_network(path).graph()  # the error of opening it
+    stat = path.stat()
+    return _sizes_of_state(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=8)  # networks of one search: each of its points asks
+def _sizes_of_state(path: Path, changed: int, size: int) -> Network:
+    """Return the operator graph of a file in the state of its time stamp [ns] and size [B]."""
     return open_network(path).graph()
 
 
-SIZE_READERS: Mapping[str, Callable[[Path], Network]] = {".tflite": _tflite_sizes}  # suffix -> sizes of such a file
+# suffix -> sizes of such a file
+SIZE_READERS: Mapping[str, Callable[[Path], Network]] = dict.fromkeys(
+    (".tflite", ".safetensors", _SHORT_SUFFIX), _file_sizes
+)
 
 
 def write_packed_network(path: str | Path, network: TrainedNetwork, encoded: Mapping[str, Encoded]) -> int:

@@ -45,9 +45,12 @@ def emit(
     Examples
     --------
     >>> report = emit("examples/data/small.tflite", "nucleo-f446")
-    >>> report.value("arena.size") < 1024
+    >>> report.value("memory.arena") < 1024
     True
     """
-    from slipstick.engines.emit_firmware import emit_firmware
+    from slipstick.core.plan import Plan
+    from slipstick.engines.answer import answer
 
-    return emit_firmware(network, board, out, **options)
+    formats = options.pop("formats", "")
+    plan = Plan.of({"formats.layers": formats}) if formats else None
+    return answer("emit", network, board, plan, out=out, **options)

@@ -60,6 +60,6 @@ def measure(
     >>> report.value("weights.compression") > 1.7
     True
     """
-    from slipstick.engines.measure_network import measure_both
+    from slipstick.engines.measure_network import measure_everywhere
 
-    return measure_both(network, data, formats, images, board)
+    return measure_everywhere(network, data, formats, images, board)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def search(
     workload: WorkloadSpec,
     *system: str | Space,
-    minimize: str | Sequence[str] = "time",
+    minimize: str | Sequence[str] = "",
     subject_to: str = "",
     progress: Progress | None = None,
     **options: Unpack[SearchOptions],
@@ -33,16 +33,17 @@ def search(
         Systems, each a name with a count or a range of counts, ``h100-sxm:64..1024`` (64, 128, ... 1024); or one Space.
     minimize
         Objectives, by comma: time, step, memory, price, devices, throughput, or the path of any figure of the Report,
-        such as ``energy.step`` or ``time.first_token``. Throughput and efficiency are maximised.
+        such as ``energy.step`` or ``time.first_token``. Throughput, efficiency and accuracy are maximised. Default:
+        time; on boards price, time, energy, memory, flash, and accuracy where it is known.
     subject_to
         Comparisons of any figures with values, joined by ``and``: ``memory.peak < 75 GiB and energy.token < 1 J``. A
         point meets the conditions if all hold and the plan fits into memory; any other is left out. Accuracy is a
-        figure of boards, from a table (`accuracies`); `measure` and `adapt` give it.
+        figure of boards, measured (`data`) or from a table (`accuracies`).
     progress
         Called with (points tried, all points, label).
     options
-        Fields of `SearchOptions`: plan, set, phase, batch, sequence, output, rate, arrivals, variation, top, workers,
-        executor, budget, trials, seed, folder, resume.
+        Fields of `SearchOptions`: plan, space, set, phase, batch, sequence, output, rate, arrivals, variation, data,
+        images, accuracies, top, workers, executor, budget, trials, seed, folder, resume.
 
     Errors
     ------

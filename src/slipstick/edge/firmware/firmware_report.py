@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from slipstick.edge.board_figures import board_figures
 from slipstick.edge.latency.measured_time import measured_time
 from slipstick.edge.layers import ConvLayer
 from slipstick.report.metric import Metric, Table
@@ -16,49 +17,53 @@ if TYPE_CHECKING:
 
 
 def firmware_report(firmware: Firmware, run: FirmwareRun | None, inputs: dict[str, Any], title: str) -> Report:
-    """Return the Report on a firmware, and on its run in the emulator where there was one."""
-    metrics = _memory(firmware, run)
+    """Return the Report on a firmware, and on its run in the emulator where there was one.
+
+    Its metrics have the paths of `estimate` on a board, so that both can be compared and subtracted.
+    """
+    metrics: dict[str, Any] = {"memory": _memory(firmware, run)}
     tables = {"layers": _layers(firmware, run)}
     if run is not None:
-        metrics |= _run_metrics(run)
+        metrics = _run_metrics(run, metrics["memory"])
         tables["functions"] = _functions(run)
     return Report.of(inputs, metrics, tables, title=title).with_detail(firmware if run is None else run)
 
 
-def _memory(firmware: Firmware, run: FirmwareRun | None) -> dict[str, Any]:
-    """Return flash and arena: counted, predicted, and measured in the linked image where there is one."""
-    target = firmware.target
-    source = firmware.source
-    flash: dict[str, Any] = {
-        "weights": Metric(source.arrays, "B", "counted", "constant arrays, equal ones once"),
-        "structs": Metric(source.structs, "B", "counted", "sizes of the kernels' layers"),
-    }
-    if firmware.code is not None:
-        flash["code"] = Metric(firmware.code, "B", "estimated", "symbols measured once (data/firmware/code_bytes.yaml)")
-        flash = {"predicted": Metric(firmware.flash, "B", "estimated", "weights, structs and code"), **flash}
-    if run is not None:
-        flash["linked"] = Metric(run.flash, "B", "measured", "sections of the linked network and kernels")
-    flash["capacity"] = Metric(target.flash, "B", "given", f"flash of {target.board}")
-    arena = {
-        "size": Metric(firmware.arena.size, "B", "counted", "input, output, tensors between and scratch"),
-        "capacity": Metric(target.ram, "B", "given", f"{target.ram_name} of {target.board}"),
-    }
+def _memory(firmware: Firmware, run: FirmwareRun | None) -> dict[str, Metric]:
+    """Return the bytes of arena and flash: counted, predicted, and measured in the linked image where there is one."""
+    target, source = firmware.target, firmware.source
+    arena = Metric(firmware.arena.size, "B", "counted", "input, output, tensors between and scratch")
+    memory = {"peak": arena, "capacity": Metric(target.ram, "B", "given", f"{target.ram_name} of {target.board}")}
+    memory["arena"] = arena
     if firmware.state:
-        arena["state"] = Metric(firmware.state, "B", "counted", "rows kept between calls of a stream")
+        memory["state"] = Metric(firmware.state, "B", "counted", "rows kept between calls of a stream")
     if run is not None:
-        arena["linked"] = Metric(run.arena, "B", "measured", "symbol of the linked image")
-        arena["stack"] = Metric(run.stack, "B", "measured", "deepest use in the emulator")
-    return {"flash": flash, "arena": arena}
+        memory["linked_arena"] = Metric(run.arena, "B", "measured", "symbol of the linked image")
+        memory["stack"] = Metric(run.stack, "B", "measured", "deepest use in the emulator")
+        memory["flash"] = Metric(run.flash, "B", "measured", "sections of the linked network and kernels")
+    if firmware.code is not None:
+        predicted = Metric(firmware.flash, "B", "estimated", "weights, structs and code")
+        memory["flash" if run is None else "predicted_flash"] = predicted
+    memory["weights"] = Metric(source.arrays, "B", "counted", "constant arrays, equal ones once")
+    memory["structs"] = Metric(source.structs, "B", "counted", "sizes of the kernels' layers")
+    if firmware.code is not None:
+        measured_once = "symbols measured once (data/firmware/code_bytes.yaml)"
+        memory["code"] = Metric(firmware.code, "B", "estimated", measured_once)
+    memory["flash_capacity"] = Metric(target.flash, "B", "given", f"flash of {target.board}")
+    return memory
 
 
-def _run_metrics(run: FirmwareRun) -> dict[str, Any]:
+def _run_metrics(run: FirmwareRun, memory: dict[str, Metric]) -> dict[str, Any]:
     macs = run.firmware.network.macs
-    instructions: dict[str, Any] = {"total": Metric(run.instructions, "", "measured", run.emulator)}
+    system = run.firmware.target.system
+    work: dict[str, Any] = {"macs": Metric(macs, "MAC", "counted", "of the lowered network's layers")} if macs else {}
+    work["instructions"] = Metric(run.instructions, "", "measured", run.emulator)
     if macs:
-        instructions["per_mac"] = Metric(run.instructions / macs, "", "measured", f"over {macs:,} MACs")
+        work["per_mac"] = Metric(run.instructions / macs, "", "measured", f"over {macs:,} MACs")
+    figures = board_figures(measured_time(run.mnemonics, system), system)
+    timed = {name: figures.pop(name) for name in ("time", "throughput")}
     compared = {name: Metric(count, "B", "measured", "output bytes, all equal") for name, count in run.compared.items()}
-    time = {"inference": measured_time(run.mnemonics, run.firmware.target.system)}
-    return {"time": time, "instructions": instructions, "equal": compared}
+    return {**timed, "work": work, "memory": memory, **figures, "equal": compared}
 
 
 def _layers(firmware: Firmware, run: FirmwareRun | None) -> Table:

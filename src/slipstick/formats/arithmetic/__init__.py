@@ -2,5 +2,6 @@
 
 from slipstick.formats.arithmetic.bit_serial import BitSerial
 from slipstick.formats.arithmetic.exact import Exact
+from slipstick.formats.arithmetic.stochastic import Stochastic
 
-__all__ = ["BitSerial", "Exact"]
+__all__ = ["BitSerial", "Exact", "Stochastic"]

@@ -12,14 +12,16 @@ from typing import get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from slipstick.core.arithmetic import Arithmetic, Cost, StandIn
+from slipstick.core.arithmetic import Arithmetic, Cost
 from slipstick.core.arrays import Float32Array, FloatArray, IntArray
 from slipstick.core.device_kinds import Element
 from slipstick.core.encoding import Encoded, Encoding
 from slipstick.core.errors import SlipstickError
+from slipstick.core.stand_in import StandIn
+from slipstick.core.window import WholeNumbers
 from slipstick.formats.arithmetic.exact import Exact
 from slipstick.formats.arithmetic.operation_costs import _multiplier_area, _operation_energy
-from slipstick.formats.arithmetic.products import integer_product
+from slipstick.formats.arithmetic.products import whole_product
 
 _OPERAND_BITS = 8  # of an activation, and the most positions of a weight
 _BRICK_BITS = 2  # of each operand in BitFusion's smallest multiplier
@@ -46,6 +48,8 @@ class BitSerial(Arithmetic):
     >>> format_of("swis:3@bit_serial").operations((16, 3, 3, 8)) / (16 * 9 * 8)
     3.0
     """
+
+    exact_products = True
 
     element: Element = "single-shift"
     lanes: int = 1
@@ -80,10 +84,11 @@ class BitSerial(Arithmetic):
         SlipstickError if a sum leaves the 32 bit accumulator, scales vary along the summed axis, or a tensor is none of
         whole numbers.
         """
-        for encoded in (inputs, weights):
-            if not encoded.encoding.whole_numbers:
-                raise SlipstickError("not of whole numbers", path="format", value=encoded.encoding.name)
-        return integer_product(inputs, weights, _serial_dot)
+        return whole_product(self, inputs, weights)
+
+    def sums(self, inputs: WholeNumbers, weights: WholeNumbers) -> FloatArray:
+        """Return the sums [m, n] of whole numbers [m, k] by [n, k], bit plane by bit plane of the weights."""
+        return _serial_dot(inputs.elements, weights.elements)
 
     def stand_in(self, encoding: Encoding) -> StandIn:
         """Return the straight-through estimator, since bit-serial products are exact."""

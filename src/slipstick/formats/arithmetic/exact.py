@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from slipstick.core.arithmetic import Arithmetic, Cost, StandIn
+from slipstick.core.arithmetic import Arithmetic, Cost
 from slipstick.core.arrays import Float32Array, FloatArray, IntArray
 from slipstick.core.encoding import Encoded, Encoding
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import EXACT
+from slipstick.core.stand_in import StandIn
+from slipstick.core.window import WholeNumbers
 from slipstick.formats.arithmetic.operation_costs import _multiplier_area, _operation_energy
 from slipstick.formats.arithmetic.products import _check_product, _float_product, integer_product
 
@@ -32,6 +34,8 @@ class Exact(Arithmetic):
     >>> form.matmul(x, x).tolist()
     [[5.0, 257.0], [257.0, 16138.0]]
     """
+
+    exact_products = True
 
     @property
     def name(self) -> str:
@@ -56,6 +60,10 @@ class Exact(Arithmetic):
             names = [inputs.encoding.name, weights.encoding.name]
             raise SlipstickError("floats of two encodings", path="format", value=names, allowed="the same one twice")
         return _float_product(*(encoded.encoding.operand(encoded) for encoded in (inputs, weights)))
+
+    def sums(self, inputs: WholeNumbers, weights: WholeNumbers) -> FloatArray:
+        """Return the sums [m, n] of whole numbers [m, k] by [n, k], exact in float64 below 2**53."""
+        return _dot(inputs.elements, weights.elements)
 
     def stand_in(self, encoding: Encoding) -> StandIn:
         """Return the straight-through estimator, clipped to the bounds of the encoding if it has any."""

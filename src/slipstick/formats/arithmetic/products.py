@@ -6,12 +6,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from slipstick.core.arrays import Float32Array, FloatArray, IntArray
-from slipstick.core.encoding import Encoded, Operand
+from slipstick.core.arithmetic import Arithmetic
+from slipstick.core.arrays import AnyArray, Float32Array, IntArray
+from slipstick.core.encoding import Encoded, Encoding, Operand
 from slipstick.core.errors import SlipstickError
+from slipstick.core.window import WholeNumbers
 
 _EXACT = 2**53  # whole numbers below it are exact in float64, in which the products are summed
 _ACCUMULATOR = 2**31
+_WHOLE = 256  # full scale of 8 bit codes less their zero point
 
 
 def _check_product(inputs: Encoded, weights: Encoded) -> None:
@@ -21,7 +24,30 @@ def _check_product(inputs: Encoded, weights: Encoded) -> None:
         raise SlipstickError("shapes cannot be multiplied", value=shapes, allowed="inputs [m, k] and weights [n, k]")
 
 
-def integer_product(inputs: Encoded, weights: Encoded, dot: Callable[[IntArray, IntArray], FloatArray]) -> Float32Array:
+def whole_product(arithmetic: Arithmetic, inputs: Encoded, weights: Encoded) -> Float32Array:
+    """Return the product [m, n] of whole numbers [m, k] and [n, k] by the arithmetic's `sums`, times both scales.
+
+    Errors
+    ------
+    SlipstickError for encodings that are none of whole numbers, and as `integer_product` raises it.
+    """
+    for encoded in (inputs, weights):
+        if not encoded.encoding.whole_numbers:
+            raise SlipstickError("not of whole numbers", path="format", value=encoded.encoding.name)
+    full = inputs.encoding.full_scale, weights.encoding.full_scale
+    return integer_product(
+        inputs, weights, lambda a, b: arithmetic.sums(WholeNumbers(a, full[0]), WholeNumbers(b, full[1]))
+    )
+
+
+def check_whole(encoding: Encoding) -> None:
+    """Raise SlipstickError unless an encoding is of whole numbers of at most 8 bits."""
+    if not encoding.whole_numbers or encoding.full_scale > _WHOLE:
+        allowed = f"whole numbers of magnitudes up to {_WHOLE}: int2 to int8, swis, truncate, round, pool"
+        raise SlipstickError("not of such whole numbers", path="format", value=encoding.name, allowed=allowed)
+
+
+def integer_product(inputs: Encoded, weights: Encoded, dot: Callable[[IntArray, IntArray], AnyArray]) -> Float32Array:
     """Return the product [m, n] of whole numbers [m, k] and [n, k] by `dot`, times both scales in fp32.
 
     Parameters
