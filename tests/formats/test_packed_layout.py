@@ -308,7 +308,9 @@ def test_a_side_array_is_stored_in_fp16_where_that_changes_nothing(tmp_path: Pat
     sizes = {}
     for name, scale in (("half", [0.5, 2.0**-20, 3.0]), ("single", [0.5, 0.1, 3.0]), ("large", [0.5, 70000.0, 3.0])):
         side = {**tensor.side, "scale": np.array(scale, np.float32)}
-        sizes[name] = write_packed(tmp_path / name, {"c": Encoded(tensor.encoding, (3, 8), tensor.codes, side)}, short=True)
+        sizes[name] = write_packed(
+            tmp_path / name, {"c": Encoded(tensor.encoding, (3, 8), tensor.codes, side)}, short=True
+        )
         back = read_packed(tmp_path / name)["c"].side["scale"]
         assert back.dtype == np.float32
         np.testing.assert_array_equal(back, side["scale"])

@@ -1,4 +1,4 @@
-"""Pools that learn: stored values are those of the forward pass, gradients reach vectors, training goes on bit for bit."""
+"""Pools that learn: files hold the values of the forward pass, gradients reach vectors, training goes on to the bit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from slipstick.formats import format_of  # noqa: E402
 from slipstick.formats.pool_vectors import _fit_pool  # noqa: E402
 from slipstick.trained.torch import module  # noqa: E402
 from slipstick.training import Recipe, train  # noqa: E402
-from slipstick.training.learned_pools import PooledWeight, freeze_assignments  # noqa: E402
+from slipstick.training.learned_pools import _PooledWeight, freeze_assignments  # noqa: E402
 from slipstick.training.parametrization import attach, detach, encoded_weights  # noqa: E402
 
 pytestmark = pytest.mark.trains
@@ -51,7 +51,9 @@ def test_the_file_has_the_values_of_the_forward_pass(text: str) -> None:
     assert (encoded["0"].side["pool"] == encoded["2"].side["pool"]).all(), "one pool"
     assert np.abs(encoded["0"].side["pool"]).max() == 127
     for name, tensor in encoded.items():
-        np.testing.assert_array_equal(np.moveaxis(tensor.values, -1, 1), net.get_submodule(name).weight.detach().numpy())
+        np.testing.assert_array_equal(
+            np.moveaxis(tensor.values, -1, 1), net.get_submodule(name).weight.detach().numpy()
+        )
     expected = net(X).detach()
     detach(net)
     assert (net(X) == expected).all()
@@ -82,7 +84,7 @@ def test_frozen_assignments_stand_while_vectors_move() -> None:
     net = network().train()
     learned(net)
     freeze_assignments(net)
-    parts = [part for part in net.modules() if isinstance(part, PooledWeight)]
+    parts = [part for part in net.modules() if isinstance(part, _PooledWeight)]
     before = [(part.indices.clone(), part.scale.clone(), part.encoded_pool().values) for part in parts]
     optimiser = torch.optim.SGD(net.parameters(), lr=1.0)
     (net(X) ** 2).sum().backward()

@@ -43,7 +43,7 @@ class _AdaptedFiles:
     "ends in .slip gets a smaller file."
 
     weights: Path | None = None
-    "Write the weights alone there, in a compact file: batch norms folded into a scale and a bias of each filter, in fp16."
+    "Write the weights alone there, in a compact file: batch norms folded into a scale and a bias of each filter, fp16."
 
 
 _GROUPS, _FILES, _INPUTS = _AdaptGroups(), _AdaptedFiles(), Inputs()

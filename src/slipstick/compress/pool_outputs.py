@@ -1,55 +1,27 @@
-"""Pools fitted to what layers answer: indices, scales and vectors of least error in the outputs of their layers.
-
-The error of a filter is ``(w - s p)' C (w - s p)`` over the power of its output, where ``C`` is the covariance of its
-inputs on calibration images; means are left to the bias. In turns, each vector of a filter takes the pool vector of
-least error while the others stand (coordinate descent), each filter its best scale, and all vectors of a pool together
-solve their normal equations. Source: covariance in place of distance is that of Nagel et al., ICML 2020 (arXiv
-2004.10568), equation 13, and for vectors of weights van Baalen et al., arXiv 2402.15319; the sweeps are our own.
-"""
+"""Pools fitted to the outputs of their layers on calibration images (`slipstick.formats.output_pools`)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slipstick.core.arrays import FloatArray, IntArray
+from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.format import Format
-from slipstick.core.progress import Progress
+from slipstick.formats.output_pools import fit_pool_to_outputs
 from slipstick.trained.network import TrainedNetwork, Values
 
 if TYPE_CHECKING:
     from slipstick.datasets.images import Images
 
 _POSITIONS = 40  # windows of an image: 500 images give 20,000 for covariances of up to some 600 inputs
-_ROUNDS = 3  # of indices and vectors: a fourth gains less than a hundredth of the error on ResNet-14
-_SWEEPS = 2  # over a filter's vectors in each round
-_TOP = 127  # of an int8 pool
-_DAMPING = 1e-3  # of the normal equations, relative: vectors that nothing uses stay where they are
-_SMALLEST = 1e-12  # power of an output, so that nothing is divided by zero
 
 
-@dataclass(eq=False)
-class _PooledLayer:
-    """Layer whose filters become pool vectors: `rows` [filters, weights] brought to outputs of power 1."""
-
-    rows: FloatArray
-    size: FloatArray
-    covariance: FloatArray
-    scale: FloatArray
-    indices: IntArray
-
-
-def fit_to_outputs(
-    network: TrainedNetwork,
-    forms: Mapping[str, Format],
-    sides: Mapping[str, Values],
-    images: Images,
-    progress: Progress | None = None,
+def _fit_to_outputs(
+    network: TrainedNetwork, forms: Mapping[str, Format], sides: Mapping[str, Values], images: Images
 ) -> tuple[dict[str, FloatArray], dict[str, Values]]:
     """Return the weights of all pooled layers as pools fitted to outputs give them, and their pools and scales.
 
@@ -57,7 +29,6 @@ def fit_to_outputs(
     ----------
     forms : number format of each layer; others than pools of channels are left out.
     sides : pools fitted to the weights (`_shared_sides`), which this starts from.
-    progress : called with the layers done, their number, and a text.
 
     Errors
     ------
@@ -70,100 +41,24 @@ def fit_to_outputs(
     for name, form in forms.items():
         if "pool" in sides.get(name, {}) and getattr(form.encoding, "kind", "") == "z":
             groups.setdefault(form, []).append(name)
-    names = [name for members in groups.values() for name in members]
-    covariances = _covariances(network, names, images)
     weights = {layer.name: layer.weights for layer in network.layers()}
     fitted: dict[str, FloatArray] = {}
-    new_sides: dict[str, Values] = {}
-    for members in groups.values():
-        if progress:
-            progress(len(fitted), len(names), "pools")
-        pool = np.asarray(sides[members[0]]["pool"], np.float64)
-        layers = {name: _layer(weights[name], covariances[name], pool) for name in members}
-        codes = _fit_group(list(layers.values()), pool)
-        for name, layer in layers.items():
-            scale = (layer.scale * layer.size).astype(np.float32)
-            values = codes[layer.indices].astype(np.float64) * scale.astype(np.float64)[:, None, None]
+    pools: dict[str, Values] = {}
+    for names in groups.values():
+        seen = [_covariance(network, name, images) for name in names]
+        codes, layers = fit_pool_to_outputs([weights[name] for name in names], seen, sides[names[0]]["pool"])
+        for name, (indices, scale) in zip(names, layers, strict=True):
+            values = codes[indices].astype(np.float64) * scale.astype(np.float64)[:, None, None]
             fitted[name] = values.reshape(weights[name].shape)
-            new_sides[name] = {"pool": codes, "scale": scale}
-    return fitted, new_sides
+            pools[name] = {"pool": codes, "scale": scale}
+    return fitted, pools
 
 
-def _covariances(network: TrainedNetwork, names: list[str], images: Images) -> dict[str, FloatArray]:
-    """Return the covariance [weights, weights] of each layer's inputs."""
+def _covariance(network: TrainedNetwork, name: str, images: Images) -> FloatArray:
+    """Return the covariance of a layer's inputs, in the order of a filter's weights [k, k]."""
     windows: Any = require("slipstick.trained.torch.observed_windows", "torch")
-    normal: Any = network
-    covariances = {}
-    for name in names:  # one at a time: windows of all layers together would fill the memory
-        observed = windows._observe_windows(network.module, images, normal._inputs(), [name], positions=_POSITIONS)
-        inputs = observed[name].windows[0].astype(np.float64)
-        inputs -= inputs.mean(axis=0)
-        covariances[name] = inputs.T @ inputs / len(inputs)
-    return covariances
-
-
-def _layer(weights: FloatArray, covariance: FloatArray, pool: FloatArray) -> _PooledLayer:
-    """Return a layer that starts with the nearest vectors at the root mean square of its filters."""
-    rows = weights.reshape(len(weights), -1)
-    size = np.sqrt(np.maximum(((rows @ covariance) * rows).sum(axis=1), _SMALLEST))
-    rows = rows / size[:, None]
-    scale = np.sqrt((rows**2).mean(axis=1)) / max(float(np.sqrt((pool**2).mean())), _SMALLEST)
-    unit = (rows / np.maximum(scale, _SMALLEST)[:, None]).reshape(-1, pool.shape[1])
-    indices = ((pool**2).sum(axis=1) / 2 - unit @ pool.T).argmin(axis=1).reshape(len(rows), -1)
-    return _PooledLayer(rows, size, covariance, scale, indices)
-
-
-def _fit_group(layers: list[_PooledLayer], pool: FloatArray) -> np.ndarray[Any, np.dtype[np.int8]]:
-    """Fit the layers of one pool in turns, in place; return its int8 vectors."""
-    for turn in range(_ROUNDS):
-        if turn:
-            pool = _solved(layers, pool)
-            pool = np.rint(pool * (_TOP / max(float(np.abs(pool).max()), _SMALLEST)))
-        for layer in layers:
-            _rescale(layer, pool)
-            _descend(layer, pool)
-            _rescale(layer, pool)
-    return pool.astype(np.int8)
-
-
-def _rescale(layer: _PooledLayer, pool: FloatArray) -> None:
-    """Give every filter the scale of least error."""
-    whole = pool[layer.indices].reshape(layer.rows.shape)
-    seen = whole @ layer.covariance
-    best = (seen * layer.rows).sum(axis=1) / np.maximum((seen * whole).sum(axis=1), _SMALLEST)
-    layer.scale = np.maximum(best, _SMALLEST)
-
-
-def _descend(layer: _PooledLayer, pool: FloatArray) -> None:
-    """Let each vector in turn take the pool vector of least error while all others stand, for all filters at once."""
-    vector, scale = pool.shape[1], layer.scale[:, None]
-    left = layer.rows - pool[layer.indices].reshape(layer.rows.shape) * scale
-    gradient = left @ layer.covariance
-    for _ in range(_SWEEPS):
-        for place in range(layer.indices.shape[1]):
-            part = slice(place * vector, (place + 1) * vector)
-            block, current = layer.covariance[part, part], pool[layer.indices[:, place]]
-            seen = pool @ block
-            errors = scale**2 * ((seen * pool).sum(axis=1) - 2 * current @ seen.T)
-            errors -= 2 * scale * (gradient[:, part] @ pool.T)
-            chosen = errors.argmin(axis=1)
-            change = (pool[chosen] - current) * scale
-            gradient -= change @ layer.covariance[part]
-            layer.indices[:, place] = chosen
-
-
-def _solved(layers: list[_PooledLayer], pool: FloatArray) -> FloatArray:
-    """Return the pool vectors of least error at the layers' indices and scales: one set of normal equations."""
-    size, vector = pool.shape
-    products, sums = np.zeros((size, size, vector, vector)), np.zeros((size, vector))
-    for layer in layers:
-        count = layer.indices.shape[1]
-        blocks = layer.covariance.reshape(count, vector, count, vector).transpose(0, 2, 1, 3)
-        seen = (layer.rows @ layer.covariance).reshape(-1, count, vector) * layer.scale[:, None, None]
-        np.add.at(sums, layer.indices.ravel(), seen.reshape(-1, vector))
-        for row, scale in zip(layer.indices, layer.scale, strict=True):
-            np.add.at(products, (row[:, None], row[None, :]), blocks * scale**2)
-    matrix = products.transpose(0, 2, 1, 3).reshape(size * vector, size * vector)
-    damping = _DAMPING * float(np.trace(matrix)) / len(matrix)
-    matrix[np.diag_indices(len(matrix))] += damping
-    return np.asarray(np.linalg.solve(matrix, sums.ravel() + damping * pool.ravel()).reshape(size, vector))
+    opened: Any = network
+    observed = windows._observe_windows(network.module, images, opened._inputs(), [name], positions=_POSITIONS)
+    inputs = observed[name].windows[0].astype(np.float64)
+    inputs -= inputs.mean(axis=0)
+    return np.asarray(inputs.T @ inputs / len(inputs))

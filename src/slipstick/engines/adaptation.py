@@ -78,7 +78,6 @@ class _AdaptedNetwork:
 
         return write_packed_network(path, self.network, self.encoded)
 
-
     def folded(self) -> tuple[TrainedNetwork, Mapping[str, Encoded], Mapping[str, Encoded]]:
         """Return the network with batch norms folded into scales and biases in fp16, its weights, and its biases.
 

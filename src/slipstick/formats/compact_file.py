@@ -6,8 +6,8 @@ tensor; `marks` may be left out. Types and sizes of arrays are those that the fo
 first, then the side arrays in the format's order. A mark ``{key: "F16"}`` says that a side array is stored in fp16,
 which holds all of its values exactly; ``{key: 3}`` that it is that of tensor 3, and not stored again (a pool). A
 schedule's shifts, which a format may have besides, and the codes' bytes, which then depend on them, are told:
-``{"shifts": ["uint8", [16]], "codes": 300}``. `rest` is ``[kind, bytes]`` of all else that a network is, deflated behind
-the other arrays; or it is left out.
+``{"shifts": ["uint8", [16]], "codes": 300}``. `rest` is ``[kind, bytes]`` of all else that a network is, deflated
+behind the other arrays; or it is left out.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _DICTIONARY = (  # what headers are made of, most frequent last: part of the for
 _Rest = tuple[str, bytes]
 
 
-def compact_bytes(tensors: Mapping[str, Encoded], rest: _Rest | None = None) -> bytes:
+def _compact_bytes(tensors: Mapping[str, Encoded], rest: _Rest | None = None) -> bytes:
     """Return the contents of a compact file.
 
     Parameters
@@ -79,7 +79,7 @@ def compact_bytes(tensors: Mapping[str, Encoded], rest: _Rest | None = None) -> 
     return whole + hashlib.sha256(whole).digest()
 
 
-def parse_compact(raw: bytes, where: str) -> tuple[dict[str, Encoded], _Rest | None]:
+def _parse_compact(raw: bytes, where: str) -> tuple[dict[str, Encoded], _Rest | None]:
     """Return the tensors of a compact file, and kind and deflated bytes of the rest where the file has it.
 
     Errors
@@ -149,7 +149,8 @@ class _Reader:
         if mark == _HALF and kind == np.float32:
             return self._array(np.dtype(np.float16), size, where).astype(np.float32)
         if _whole(mark) and mark < len(before) and key in before[mark].side:
-            return before[mark].side[key]  # of another type or size: `check` refuses it
+            shared: NDArray[Any] = before[mark].side[key]  # of another type or size: `check` refuses it
+            return shared
         raise SlipstickError("no such mark", path=f"{where}.{key}", value=mark)
 
     def _array(self, kind: np.dtype[Any], size: tuple[int, ...], where: str) -> NDArray[Any]:
@@ -163,8 +164,8 @@ class _Reader:
 
 def _code_bytes(encoding: Encoding, shape: tuple[int, ...]) -> int:
     """Return the bytes of a tensor's codes where nothing but its shape decides them."""
-    beside = sum(math.prod(size) * np.dtype(kind).itemsize for kind, size in encoding.side_layout(shape).values())
-    return encoding.storage_bytes(shape) - beside
+    side_bytes = sum(math.prod(size) * np.dtype(kind).itemsize for kind, size in encoding.side_layout(shape).values())
+    return encoding.storage_bytes(shape) - side_bytes
 
 
 def _told(mark: Any, where: str) -> tuple[str, tuple[int, ...]]:

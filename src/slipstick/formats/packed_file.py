@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import parse_json, read_bytes, write_bytes
-from slipstick.formats.compact_file import START, compact_bytes, parse_compact
+from slipstick.formats.compact_file import START, _compact_bytes, _parse_compact
 from slipstick.formats.grammar import encoding_of
 
 KEY, DIGEST = "slipstick-packed", "slipstick-sha256"
@@ -45,7 +45,10 @@ _REST = "network"  # key of its array
 _TYPES = {"U8": np.uint8, "I8": np.int8, "U16": np.uint16, "I32": np.int32, "F32": np.float32}
 _NAMES = {np.dtype(kind): name for name, kind in _TYPES.items()}
 _LENGTH = 8  # bytes of the header's length
-_SHORT, _SHORT_LENGTH = b"slipzip1", 4  # start of a short file of version 1, and the bytes of its deflated header's length
+_SHORT, _SHORT_LENGTH = (
+    b"slipzip1",
+    4,
+)  # start of a short file of version 1, and the bytes of its deflated header's length
 _COMPACT = (",", ":")  # of JSON: names and shapes are a large part of a small network
 
 
@@ -91,7 +94,7 @@ def write_packed(
 
 def _write_compact(path: str | Path, tensors: Mapping[str, Encoded], rest: NetworkRest | None) -> int:
     deflated = None if rest is None else (rest.kind, zlib.compress(rest.file, _SMALLEST))
-    raw = compact_bytes(tensors, deflated)
+    raw = _compact_bytes(tensors, deflated)
     write_bytes(path, raw)
     return len(raw)
 
@@ -138,7 +141,7 @@ def parse_packed_network(raw: bytes, *, where: str = "packed") -> tuple[dict[str
     SlipstickError as `read_packed` raises it, and for a rest that is damaged or larger than 512 MiB.
     """
     if raw.startswith(START):
-        compact, deflated = parse_compact(raw, where)
+        compact, deflated = _parse_compact(raw, where)
         return compact, None if deflated is None else NetworkRest(deflated[0], _inflated(deflated[1], where))
     arrays, about = _contents(raw, where)
     if not isinstance(about, dict) or about.get("version") != VERSION or not isinstance(about.get("tensors"), dict):

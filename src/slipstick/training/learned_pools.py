@@ -3,9 +3,9 @@
 Forward passes see ``scale[filter] * pool[index]``. A pool vector gets the gradient of all weights that it stands for;
 the weights behind get the same gradient straight through, and decide which vector stands for them, anew at every step.
 In the last part of a training indices and scales stand, and vectors, biases and batch norms settle around them. Sources:
-the straight-through estimator is that of Bengio et al., arXiv 1308.3432; gradients of a codebook, those of van den Oord
-et al., arXiv 1711.00937, section 3.2 (equation 3 without its losses); freezing what oscillates, Nagel et al., ICML 2022
-(arXiv 2203.11086); joining them is our own.
+the straight-through estimator is that of Bengio et al., arXiv 1308.3432; gradients of a codebook, those of van den
+Oord et al., arXiv 1711.00937, section 3.2 (equation 3 without its losses); freezing what oscillates, Nagel et al., ICML
+2022 (arXiv 2203.11086), all from memory; joining them is our own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SMALLEST = 1e-12  # scale of a filter, and power of its vectors: so that nothin
 _ALTERNATIONS = 4  # of indices and scales at the start: neither can make the squared error larger
 
 
-class PoolVectors(nn.Module):
+class _PoolVectors(nn.Module):
     """Vectors of one pool as a parameter, flat so that weight decay, which is for tensors of two axes, leaves it.
 
     Parameters
@@ -54,10 +54,10 @@ class PoolVectors(nn.Module):
         return torch.round(vectors / step), step
 
 
-class PooledWeight(nn.Module):
-    """Weight parametrisation by a pool that learns; layers of one pool share its `PoolVectors`.
+class _PooledWeight(nn.Module):
+    """Weight parametrisation by a pool that learns; layers of one pool share its `_PoolVectors`.
 
-    Indices and scales are chosen at every forward pass in training mode until they are frozen. They belong to the
+    Indices and scales are nearest at every forward pass in training mode until they are frozen. They belong to the
     state, so that a training which goes on from its state sees the same values.
     """
 
@@ -66,7 +66,7 @@ class PooledWeight(nn.Module):
     frozen: Tensor
 
     def __init__(
-        self, encoding: Pool, weight: Tensor, pool: PoolVectors, scale: NDArray[np.float32] | None, *, owner: bool
+        self, encoding: Pool, weight: Tensor, pool: _PoolVectors, scale: NDArray[np.float32] | None, *, owner: bool
     ) -> None:
         super().__init__()
         self.encoding, self.shape = encoding, weight.shape
@@ -76,8 +76,8 @@ class PooledWeight(nn.Module):
         self._shared = (pool,)
         rows = self._rows(weight.detach())
         self.register_buffer("indices", torch.zeros(rows.shape[:2], dtype=torch.long))
-        given = rows.pow(2).mean((1, 2)).sqrt() if scale is None else torch.from_numpy(scale) / pool.codes()[1]
-        self.register_buffer("scale", given.clamp(min=_SMALLEST))
+        first = rows.pow(2).mean((1, 2)).sqrt() if scale is None else torch.from_numpy(scale) / pool.codes()[1]
+        self.register_buffer("scale", first.clamp(min=_SMALLEST))
         self.register_buffer("frozen", torch.tensor(False))
         for _ in range(_ALTERNATIONS):
             self._choose(weight.detach())
@@ -108,8 +108,8 @@ class PooledWeight(nn.Module):
         else:
             apart = power / 2 - unit @ pool.T
         self.indices.copy_(apart.argmin(1).reshape(self.indices.shape))
-        chosen = pool[self.indices]
-        best = (rows * chosen).sum((1, 2)) / chosen.pow(2).sum((1, 2)).clamp(min=_SMALLEST)
+        nearest = pool[self.indices]
+        best = (rows * nearest).sum((1, 2)) / nearest.pow(2).sum((1, 2)).clamp(min=_SMALLEST)
         self.scale.copy_(best.clamp(min=_SMALLEST))
 
     def _values(self) -> Tensor:
@@ -134,7 +134,7 @@ class PooledWeight(nn.Module):
         return rows.reshape(filters, *taps, channels).moveaxis(-1, 1)
 
 
-def attach_learned(
+def _attach_learned(
     module: nn.Module, pooled: Mapping[str, Pool], sides: Mapping[str, Mapping[str, NDArray[Any]]]
 ) -> None:
     """Attach pools that learn to layers as weight parametrisations, by names of `module.named_modules()`.
@@ -145,12 +145,13 @@ def attach_learned(
     sides : the ``pool`` of int8 vectors [size, vector] that training of each layer begins with, and, where it is there,
         the ``scale`` of each filter.
     """
-    vectors: dict[Pool, PoolVectors] = {}
+    vectors: dict[Pool, _PoolVectors] = {}
     for name, encoding in pooled.items():
-        layer, owner = module.get_submodule(name), encoding not in vectors
+        layer: Any = module.get_submodule(name)
+        owner = encoding not in vectors
         if owner:
-            vectors[encoding] = PoolVectors(sides[name]["pool"])
-        weight = PooledWeight(encoding, layer.weight, vectors[encoding], sides[name].get("scale"), owner=owner)
+            vectors[encoding] = _PoolVectors(sides[name]["pool"])
+        weight = _PooledWeight(encoding, layer.weight, vectors[encoding], sides[name].get("scale"), owner=owner)
         weight.train(module.training)
         parametrize.register_parametrization(layer, "weight", weight)
 
@@ -158,5 +159,5 @@ def attach_learned(
 def freeze_assignments(module: nn.Module) -> None:
     """Let indices and scales of all pools that learn stand; their vectors go on moving."""
     for part in module.modules():
-        if isinstance(part, PooledWeight):
+        if isinstance(part, _PooledWeight):
             part.frozen.fill_(True)

@@ -143,7 +143,7 @@ def _step(run: _Run, which: NDArray[np.int64], random: np.random.Generator) -> f
         with autocast(_chosen_precision(run.recipe.precision)):
             outputs = run.net(inputs)
         part = _loss(run, inputs, outputs.float(), torch.from_numpy(labels)) / len(which)
-        part.backward()
+        part.backward()  # type: ignore[no-untyped-call]
         loss += float(part.detach())
     run.optimiser.step()
     return loss
@@ -157,13 +157,13 @@ def _loss(run: _Run, inputs: Tensor, outputs: Tensor, labels: Tensor) -> Tensor:
     """
     torch = require("torch", "torch")
     functional = torch.nn.functional
-    loss = functional.cross_entropy(outputs, labels, label_smoothing=run.recipe.smoothing, reduction="sum")
+    loss: Tensor = functional.cross_entropy(outputs, labels, label_smoothing=run.recipe.smoothing, reduction="sum")
     if run.teacher is None:
-        return loss  # type: ignore[no-any-return]
+        return loss
     with torch.no_grad(), autocast(_chosen_precision(run.recipe.precision)):
         taught = run.teacher(inputs)
-    soft, wanted = (outputs / 4).log_softmax(1), (taught.float() / 4).softmax(1)
-    divergence = functional.kl_div(soft, wanted, reduction="sum") * 4**2
+    soft, target = (outputs / 4).log_softmax(1), (taught.float() / 4).softmax(1)
+    divergence = functional.kl_div(soft, target, reduction="sum") * 4**2
     return 0.1 * loss + 0.9 * divergence  # type: ignore[no-any-return]
 
 

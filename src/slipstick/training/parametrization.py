@@ -9,7 +9,7 @@ our own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import numpy as np
 import torch
@@ -21,8 +21,10 @@ from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.formats.integer_rows import channels_last
-from slipstick.formats.pool import Pool
-from slipstick.training.learned_pools import PooledWeight, attach_learned
+from slipstick.training.learned_pools import _attach_learned, _PooledWeight
+
+if TYPE_CHECKING:
+    from slipstick.formats.pool import Pool
 
 Policy = Literal["step", "epoch", "learned"]
 _LARGEST_BITS = 8  # of an activation
@@ -144,15 +146,12 @@ def attach(
         formatted.train(module.training)
         parametrize.register_parametrization(layers[name], "weight", formatted)
     if learned:
-        attach_learned(module, learned, sides or {})
+        _attach_learned(module, learned, sides or {})
 
 
-def _learned(
-    layer_formats: Mapping[str, Format], sides: Mapping[str, Mapping[str, NDArray[Any]]]
-) -> dict[str, Pool]:
+def _learned(layer_formats: Mapping[str, Format], sides: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, Pool]:
     """Return the pool encodings of the layers that are given a pool."""
-    pooled = {name: form.encoding for name, form in layer_formats.items() if "pool" in sides.get(name, {})}
-    return {name: encoding for name, encoding in pooled.items() if isinstance(encoding, Pool)}
+    return {name: cast("Pool", form.encoding) for name, form in layer_formats.items() if "pool" in sides.get(name, {})}
 
 
 def encoded_weights(module: nn.Module) -> dict[str, Encoded]:
@@ -160,7 +159,7 @@ def encoded_weights(module: nn.Module) -> dict[str, Encoded]:
     encoded = {}
     for name, formatted in _formatted(module).items():
         _ = module.get_submodule(name).weight  # encodes what has moved
-        last = formatted.encoded_pool() if isinstance(formatted, PooledWeight) else formatted.last
+        last = formatted.encoded_pool() if isinstance(formatted, _PooledWeight) else formatted.last
         if last is not None:
             encoded[name] = last
     return encoded
@@ -179,12 +178,12 @@ def set_activation_bits(module: nn.Module, bits: int) -> None:
             layer.bits = _width(bits)
 
 
-def _formatted(module: nn.Module) -> dict[str, Formatted | PooledWeight]:
-    formatted: dict[str, Formatted | PooledWeight] = {}
+def _formatted(module: nn.Module) -> dict[str, Formatted | _PooledWeight]:
+    formatted: dict[str, Formatted | _PooledWeight] = {}
     for name, layer in module.named_modules():
         if parametrize.is_parametrized(layer, "weight"):
             for part in layer.parametrizations.weight:
-                if isinstance(part, Formatted | PooledWeight):
+                if isinstance(part, Formatted | _PooledWeight):
                     formatted[name] = part
     return formatted
 

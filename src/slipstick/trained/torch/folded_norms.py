@@ -1,4 +1,4 @@
-"""Batch norms folded into scales and biases, in fp16: a network whose weights are codes, a scale and a bias a filter."""
+"""Batch norms folded into fp16 scales and biases: a network of codes, and a scale and a bias of each filter."""
 
 from __future__ import annotations
 
@@ -31,12 +31,11 @@ def folded_norms(
     ------
     SlipstickError for layers whose weights are not encoded, or have no scale of each filter, and values beyond fp16.
     """
-    module, tensors, biases = deepcopy(network.module), {}, {}
+    module, tensors, biases = deepcopy(network.module), dict[str, Encoded](), dict[str, Encoded]()
     norms = network._norms
     for layer in network.layers():
-        part, norm = module.get_submodule(layer.name), None
-        if layer.name in norms:
-            norm = module.get_submodule(norms[layer.name])
+        part: Any = module.get_submodule(layer.name)
+        norm: Any = module.get_submodule(norms[layer.name]) if layer.name in norms else None
         factor, shift = _affine(norm, part, layer.filters)
         tensors[layer.name] = _scaled(layer.name, encoded, factor)
         biases[layer.name] = encoding_of(_BIAS).encode(_finite_half(shift, layer.name))
