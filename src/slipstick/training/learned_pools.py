@@ -2,7 +2,7 @@
 
 Forward passes see ``scale[filter] * pool[index]``. A pool vector gets the gradient of all weights that it stands for;
 the weights behind get the same gradient straight through, and decide which vector stands for them, anew at every step.
-In the last part of a training indices and scales stand, and vectors, biases and batch norms settle around them. Sources:
+In the last part of a training indices and scales stand, and vectors, biases and batch norms settle. Sources:
 the straight-through estimator is that of Bengio et al., arXiv 1308.3432; gradients of a codebook, those of van den
 Oord et al., arXiv 1711.00937, section 3.2 (equation 3 without its losses); freezing what oscillates, Nagel et al., ICML
 2022 (arXiv 2203.11086), all from memory; joining them is our own.
