@@ -113,7 +113,7 @@ def test_a_price_takes_the_place_of_the_closed_form() -> None:
 def test_settings_follow_the_plan() -> None:
     plain = TrainingSetting.of(WORK, SYSTEM, Plan())
     chip = Chip.of(SYSTEM)
-    states = plain.state_bytes
+    states = plain._state_bytes
     assert (states.weights, states.gradients, states.optimizer) == (2.0, 4.0, 12.0)
     assert (plain.stored, plain.working, plain.logit_bytes, plain.fused) == (1.0, 1.0, 4.0, True)
     assert plain.chip == chip
@@ -125,7 +125,7 @@ def test_settings_follow_the_plan() -> None:
     assert not single.fused
     assert single.chip.steps.host_launch == steps.host_launch * steps.unfused_host
     assert single.chip.steps.host_collective == steps.host_collective * steps.unfused_host
-    adding = TrainingSetting.of(WORK, SYSTEM, Plan.of("accumulate=false,gradients=bf16")).state_bytes
+    adding = TrainingSetting.of(WORK, SYSTEM, Plan.of("accumulate=false,gradients=bf16"))._state_bytes
     assert adding.gradients == 2.0 + 2.0  # the sums, and those of the last pass
     host = SYSTEM.host
     assert host is not None

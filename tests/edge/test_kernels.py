@@ -194,6 +194,40 @@ def test_fast_kernels_on_the_cores_that_have_their_instructions(
         check(core, *zip(*chosen, strict=True), assembly=assembly)  # type: ignore[arg-type]
 
 
+def _overlapping(core: str, singles: Sequence[Single], cases: Sequence[Case]) -> list[tuple[str, bool]]:
+    """Run the cases whose output may overlap an input, with the least lead and more; return those that need it all."""
+    harness, tight = Harness(CORES[core], cases), []
+    for place, (single, case) in enumerate(zip(singles, cases, strict=True)):
+        overlap = case.kernel.overlap(case.layer)
+        if overlap is None:
+            continue
+        lead = -(-overlap.lead // 4) * 4
+
+        def right(ahead: int, over: int, place: int = place, single: Single = single) -> bool:
+            output, _ = harness.run(place, single.inputs, single.expected.nbytes, ahead=ahead, over=over)
+            return bool((output.view(np.int8) == single.expected.ravel()).all())
+
+        for over in range(len(single.inputs)):
+            for more in (0,) if overlap.exact else (0, 4, 20):
+                assert right(lead + more, over), (
+                    f"{core}: {case.kernel.symbol} with {overlap}, {more} more, {case.layer}"
+                )
+        if 4 <= lead < single.expected.nbytes:
+            tight.append((case.kernel.symbol, not right(lead - 4, 0)))
+    return tight
+
+
+@pytest.mark.parametrize("core", ["cortex-m3", "cortex-m4", "rv32imac"])
+def test_outputs_that_overlap_inputs_are_the_same(
+    core: str, singles: list[Single], fast: tuple[list[Single], list[Case]]
+) -> None:
+    pairs = [*zip(*fast, strict=True), *zip(singles, _generic(singles), strict=True)]
+    chosen = [pair for pair in pairs if pair[1].kernel.requires <= CORES[core].features]
+    tight = _overlapping(core, *zip(*chosen, strict=True))  # type: ignore[arg-type]
+    assert len(tight) > 30
+    assert sum(broken for _, broken in tight) > len(tight) / 3  # with a word less many are wrong: leads are no guess
+
+
 def _number(shape: tuple[int, ...], kind: str, scale: float = 1.0, zero: int = 0) -> IntegerTensor:
     return IntegerTensor("t", shape, np.dtype(kind), np.float32([scale]), np.array([zero]))
 

@@ -67,9 +67,9 @@ def test_each_fault_is_one_message(cli: Cli, tokens: tuple[object, ...], words: 
     assert len(done.err.strip().splitlines()) == 1
 
 
-def test_a_float_network_is_refused(cli: Cli, tmp_path: Path) -> None:
+def test_a_network_in_real_numbers_needs_calibration_data(cli: Cli, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
-    with pytest.raises(SlipstickError, match="computes in floating point; firmware computes in 8-bit integers alone"):
+    with pytest.raises(SlipstickError, match=r"quantising needs calibration data.*--data NAME"):
         emit(torch.nn.Linear(4, 2), "nucleo-f446", tmp_path / "out")
     assert not list(tmp_path.iterdir())
 

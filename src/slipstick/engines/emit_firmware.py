@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from slipstick.core import units
 from slipstick.core.errors import SlipstickError
+from slipstick.core.plan import Plan
 from slipstick.core.question import Question
-from slipstick.trained.weighted_network import WeightedNetwork
+from slipstick.engines.board_networks import _board_network
 
 if TYPE_CHECKING:
-    from slipstick.edge.layers import WeightStorage
+    from slipstick.engines.board_networks import _BoardNetwork
+    from slipstick.engines.question import SystemSpec, WeightsSpec
+    from slipstick.engines.verb_options import EmitOptions
     from slipstick.report.report import Report
-    from slipstick.trained.network import TrainedNetwork
-    from slipstick.trained.tflite.tflite_network import TfliteNetwork
+
+
+def emit_for_board(network: WeightsSpec, board: SystemSpec, out: str | Path | None, options: EmitOptions) -> Report:
+    """Return the Report of `emit`; a data set is loaded first, because it says how a network reads images."""
+    from slipstick.datasets import data_set
+    from slipstick.engines.answer import answer
+    from slipstick.trained.open import open_network
+
+    data, formats = options.pop("data", None), options.pop("formats", "")
+    plan = Plan.of({"formats.layers": formats}) if formats else None
+    if data is None:
+        return answer("emit", network, board, plan, out=out, **options)
+    images = data_set(data)
+    return answer("emit", open_network(network, images), board, plan, out=out, data=images, **options)
 
 
 def emit_firmware(question: Question) -> Report:
@@ -27,14 +44,27 @@ def emit_firmware(question: Question) -> Report:
     patches, stream, overwrite = (bool(question.options.get(name)) for name in ("patches", "stream", "overwrite"))
     if out is not None:
         check_folder(out, overwrite=overwrite)
-    network, storages = _in_formats(question)
-    firmware = build_firmware(network.network, question.system, storages=storages, patches=patches, stream=stream)
+    made = _board_network(question)
+    network = made.network
+    limit = question.options.get("arena")
+    arena = None if limit is None else _parsed_limit(limit)
+    firmware = build_firmware(
+        network.network, question.system, storages=made.storages, patches=patches, stream=stream, arena=arena
+    )
     files = firmware.files() if out is not None else None
     result = run_firmware(firmware, network.to_bytes()) if question.options.get("run") else None
     if out is not None and files is not None:
         write_folder(out, files, overwrite=overwrite)
-    inputs = question.inputs() | ({} if out is None else {"out": str(out)})
-    return firmware_report(firmware, result, inputs, f"{network.name} as firmware for {question.system.name}")
+    inputs = _inputs(question) | ({} if out is None else {"out": str(out)})
+    report = firmware_report(firmware, result, inputs, f"{network.name} as firmware for {question.system.name}")
+    return _with_metrics(report, made.metrics)
+
+
+def _parsed_limit(limit: str | float) -> float:
+    try:
+        return units.parse(limit, "B")
+    except SlipstickError as error:
+        raise SlipstickError(error.message, path="arena", value=error.value, allowed=error.allowed) from None
 
 
 def measure_board(question: Question) -> Report:
@@ -43,45 +73,35 @@ def measure_board(question: Question) -> Report:
     from slipstick.edge.firmware.firmware_report import firmware_report
     from slipstick.edge.firmware.measured_run import run_firmware
 
-    network, storages = _in_formats(question)
-    run = run_firmware(build_firmware(network.network, question.system, storages=storages), network.to_bytes())
-    return firmware_report(run.firmware, run, question.inputs(), f"{network.name} on {question.system.name}")
+    made = _board_network(question)
+    network = made.network
+    run = run_firmware(build_firmware(network.network, question.system, storages=made.storages), network.to_bytes())
+    report = firmware_report(run.firmware, run, _inputs(question), f"{network.name} on {question.system.name}")
+    return _scored(_with_metrics(report, made.metrics), made, question)
 
 
-def _in_formats(question: Question) -> tuple[TfliteNetwork, dict[int, WeightStorage]]:
-    """Return the network with its weights in the plan's formats, and how those lie in flash, by place of operator.
-
-    Weights of shared shifts (SWIS) are packed; whole numbers of another format stay bytes, or become a pool.
-    """
-    from slipstick.compress.compression import compress
-    from slipstick.compress.layer_formats import layer_formats
-    from slipstick.edge.layers import WeightStorage
-    from slipstick.trained.integer.layer_weights import layer_weights
-
-    network = _of_tflite(WeightedNetwork.of(question.workload.network).trained)
-    formats = question.plan.formats.layers
-    if not formats:
-        return network, {}
-    compressed = compress(network, layer_formats(network, formats), correct=False)
-    storages: dict[int, WeightStorage] = {}
-    for layer in layer_weights(network.network):
-        tensor = compressed.encoded.get(layer.name) or compressed.encoded.get(f"{layer.name}#{layer.tensor}")
-        if tensor is not None and tensor.encoding.weight_shifts is not None and tensor.encoding.group > 1:
-            storages[layer.op] = WeightStorage(
-                "swis", shifts=tensor.encoding.weight_shifts, group=tensor.encoding.group
-            )
-    return _of_tflite(compressed.network), storages
+def _inputs(question: Question) -> dict[str, Any]:
+    """Return the inputs of a Report, with a data set by its name."""
+    named = {"data": question.options["data"].name} if "data" in question.options else {}
+    return question.inputs() | named
 
 
-def _of_tflite(network: TrainedNetwork) -> TfliteNetwork:
-    """Return a network whose operators firmware is generated from.
+def _scored(report: Report, made: _BoardNetwork, question: Question) -> Report:
+    """Return the Report with the accuracy of a quantised network, whose detail are then the right answers."""
+    from slipstick.engines.measure_network import quantised_accuracy
 
-    Errors
-    ------
-    SlipstickError for a third party's network in integers, of which only its outputs are known.
-    """
-    from slipstick.trained.tflite.tflite_network import TfliteNetwork
+    if made.real is None:
+        return report
+    accuracy, right = quantised_accuracy(made.real, made.network, question)
+    scored = _with_metrics(report, {"accuracy": accuracy})
+    return scored.with_detail(right)
 
-    if isinstance(network, TfliteNetwork):
-        return network
-    raise SlipstickError("firmware is generated from .tflite files alone", path="network", value=network.name)
+
+def _with_metrics(report: Report, metrics: Mapping[str, Any]) -> Report:
+    """Return the Report with more metrics."""
+    from slipstick.report.report import Report
+
+    if not metrics:
+        return report
+    full = Report.of(report.inputs, {**report.metrics, **metrics}, report.breakdowns, title=report.title)
+    return full.with_detail(report.detail)

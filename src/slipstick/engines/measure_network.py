@@ -41,9 +41,11 @@ def measure_everywhere(
     scored_on = None if data is None else data_set(data)
     opened = open_network(network, scored_on)
     plan = Plan.of({"formats.layers": formats}) if formats else None
+    scoring = {} if scored_on is None else {"data": scored_on, "images": images}
+    quantised = board is not None and not opened.integers  # then the board's integers are scored
     asked: list[tuple[SystemSpec, dict[str, Any]]] = []
-    asked += [] if scored_on is None else [(THIS_MACHINE, {"data": scored_on, "images": images})]
-    asked += [] if board is None else [(board, {})]
+    asked += [(THIS_MACHINE, scoring)] if scoring and not quantised else []
+    asked += [] if board is None else [(board, scoring if quantised else {})]
     if not asked:
         message = "nothing to measure with: give a data set (accuracy), a board (instructions), or both"
         raise SlipstickError(message, path="data, board")
@@ -70,10 +72,7 @@ def measure_accuracy(question: Question) -> Report:
     if "data" not in question.options:
         raise SlipstickError("no data set to score on", path="data", allowed="a data set, its name or path")
     data: DataSet = data_set(question.options["data"])
-    images: int | None = question.options.get("images")
-    test = data.test.some(images)
-    if not len(test):
-        raise SlipstickError("no test images", path="images", value=images, allowed="from 1")
+    test = _test_images(data, question.options.get("images"))
     network, formats = WeightedNetwork.of(question.workload.network).trained, question.plan.formats.layers
     started = time.perf_counter()
     right, stored, int8 = _measured(network, formats, test)
@@ -93,6 +92,40 @@ def measure_accuracy(question: Question) -> Report:
     inputs = {**question.inputs(), "data": data.name, "images": len(right)}
     title = f"{network.name} on {data.name} in {formats or 'its own formats'}"
     return Report.of(inputs, metrics, title=title).with_detail(right)
+
+
+def quantised_accuracy(
+    real: TrainedNetwork, integers: TrainedNetwork, question: Question
+) -> tuple[dict[str, Metric], NDArray[np.bool_]]:
+    """Return the accuracy of a quantised network beside that in real numbers, and which test images it gets right.
+
+    Both see the test images of the question's data set; their difference is paired.
+    """
+    from slipstick.trained.network import right_answers
+    from slipstick.training.paired_comparison import paired
+
+    data: DataSet = question.options["data"]
+    test = _test_images(data, question.options.get("images"))
+    before, right = right_answers(real, test), right_answers(integers, test)
+    compared, source = paired(before, right), f"{len(right)} test images of {data.name}"
+    low, high = compared.interval
+    accuracy = _accuracy(right, source) | {
+        "real": Metric(
+            float(before.mean()), "fraction", "measured", source, "before quantisation, in the same formats"
+        ),
+        "change": Metric(compared.change, "fraction", "measured", "paired"),
+        "change_low": Metric(low, "fraction", "measured", "95 % interval, paired"),
+        "change_high": Metric(high, "fraction", "measured", "95 % interval, paired"),
+    }
+    return accuracy, right
+
+
+def _test_images(data: DataSet, images: int | None) -> Images:
+    """Return so many test images, evenly from all; SlipstickError for none."""
+    test = data.test.some(images)
+    if not len(test):
+        raise SlipstickError("no test images", path="images", value=images, allowed="from 1")
+    return test
 
 
 def _measured(network: TrainedNetwork, formats: str, test: Images) -> tuple[NDArray[np.bool_], int, int]:

@@ -102,10 +102,14 @@ def _sizes(question: Question, row: Engine) -> Iterator[SlipstickError]:
         message = f"`{row.verb}` needs the links between the devices, and this system has no topology"
         yield SlipstickError(message, path="system.topology", value=system.name, allowed=wired)
     network = question.workload.network
-    if row.needs_integers and network.kind in row.networks and not network.integers:
-        message = "computes in floating point; firmware computes in 8-bit integers alone"
-        allowed = "an int8 or uint8 .tflite file, or a file of slipstick adapt --packed made of it"
-        yield SlipstickError(message, path="network", value=network.name, allowed=allowed)
+    quantised = "data" in question.options
+    if row.needs_integers and network.kind in row.networks and not (network.integers or quantised):
+        message = "computes in real numbers; firmware computes in 8-bit integers, and quantising needs calibration data"
+        allowed = (
+            "--data NAME: images like those that it was trained on (digits, cifar10-jpeg, a folder), or an 8-bit "
+            ".tflite file, which needs none"
+        )
+        yield SlipstickError(message, path="data", value=network.name, allowed=allowed)
 
 
 def _plan(verb: str, question: Question, row: Engine) -> Iterator[SlipstickError]:

@@ -51,7 +51,7 @@ class Engine:
     needs_topology
         Whether the system must say how its devices are linked.
     needs_integers
-        Whether the network must compute in 8-bit integers.
+        Whether the network must compute in 8-bit integers, or the option `data` be there to quantise it on.
     objectives
         Figures that `search` weighs where the user names none: those of them that the Reports have. Default: time.
     sweep
@@ -188,12 +188,12 @@ ENGINES: tuple[Engine, ...] = (
     ),
     Engine(
         "measure", "board", ("trained",), (Phase.INFER,), ("formats.layers",),
-        "slipstick.engines.emit_firmware:measure_board", max_devices=1, needs_integers=True,
+        "slipstick.engines.emit_firmware:measure_board", options=("data", "images"), max_devices=1, needs_integers=True,
     ),
     Engine(
         "emit", "board", ("trained",), (Phase.INFER,), ("formats.layers",),
-        "slipstick.engines.emit_firmware:emit_firmware", options=("out", "run", "patches", "stream", "overwrite"),
-        max_devices=1, needs_integers=True,
+        "slipstick.engines.emit_firmware:emit_firmware",
+        options=("data", "out", "run", "patches", "arena", "stream", "overwrite"), max_devices=1, needs_integers=True,
     ),
 )  # fmt: skip
 
@@ -250,7 +250,7 @@ def _rows_table() -> Table:
 
 def _row(engine: Engine) -> tuple[str, ...]:
     more = [*engine.options, *(["needs a topology"] if engine.needs_topology else [])]
-    more += ["needs a network in integers"] if engine.needs_integers else []
+    more += ["needs a network in integers, or data to quantise it on"] if engine.needs_integers else []
     more += [f"at most {engine.max_devices} device{'s' * (engine.max_devices > 1)}"] if engine.max_devices else []
     more += ["vectorised in search"] if engine.sweep else []
     return (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 if TYPE_CHECKING:
     from slipstick.cluster.convergence.epochs_to_target import Epochs
     from slipstick.core.system import Calibration
+    from slipstick.datasets.images import DataSet
 
 _PhaseName = Literal["train", "prefill", "decode", "infer"]
 _Overrides = list[str] | Mapping[str, object]  # texts "path=value", or a mapping
@@ -83,11 +84,16 @@ class SimulateOptions(QuestionOptions, total=False):
 
 
 class EmitOptions(TypedDict, total=False):
-    """Options of the verb `emit`: how the firmware stores weights and walks the layers."""
+    """Options of the verb `emit`: how it becomes integers, how weights are stored, how layers are walked."""
+
+    data: str | Path | DataSet | None
+    """A data set's name (digits, cifar10-jpeg, ...) or path, whose training images calibrate a network in real numbers:
+    .safetensors, .onnx, a torch module. An 8-bit .tflite file needs none."""
 
     formats: str
-    """Of the weights, as adapt takes them: swis:3, or by patterns; those of shared shifts are stored packed and
-    unpacked by the kernels. Weights that are few vectors get a pool by themselves. Default: as they are."""
+    """Of the weights, as adapt takes them: swis:3, pool:size=64, or by patterns. Those of shared shifts, four bits and
+    of a pool are stored packed, and the kernels unpack them. Weights that are few vectors get a pool by themselves.
+    Default: as they are."""
 
     run: bool
     """Compile it (ziglang), run it in an emulator (unicorn), compare every output byte with the bit-true runner, and
@@ -95,6 +101,10 @@ class EmitOptions(TypedDict, total=False):
 
     patches: bool
     "Run the first layers tile by tile: a smaller arena, more instructions, the same outputs."
+
+    arena: str | float | None
+    """Limit of the arena, such as 20 kB: the fastest kernels whose scratch it has room for are taken. Default: what
+    TensorFlow Lite Micro's planner takes for the tensors alone."""
 
     stream: bool
     """Take one row of the input a call (a new frame of sound, say) and keep what windows need of the earlier ones. For

@@ -17,6 +17,7 @@ from slipstick.core.errors import SlipstickError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from slipstick.core.encoding import Encoded
     from slipstick.datasets.images import Images
     from slipstick.networks.graphs.imported import ImportedGraph
 
@@ -147,6 +148,10 @@ class TrainedNetwork(ABC):
         ------
         SlipstickError for a layer that is not there, another shape, and values that its file cannot hold.
         """
+
+    def with_encoded(self, encoded: Mapping[str, Encoded]) -> TrainedNetwork:
+        """Return the network that remembers the encodings of its layers' weights, where it is quantised later."""
+        return self
 
     @abstractmethod
     def to_bytes(self, notes: Mapping[str, object] | None = None) -> bytes:

@@ -152,9 +152,8 @@ def _packed(raw: bytes, path: str, name: str, hints: _Hints) -> TrainedNetwork:
         raise SlipstickError("packed weights without the rest of their network", path=path, allowed=allowed)
     network = _KINDS[rest.kind](rest.file, f"{path}: network", name, hints)
     layers = network.layers()
-    return network.with_weights(
-        {key: _decoded(_layer_named(layers, key, path), value) for key, value in tensors.items()}
-    )
+    values = {key: _decoded(_layer_named(layers, key, path), value) for key, value in tensors.items()}
+    return network.with_weights(values).with_encoded(tensors)
 
 
 def _module(module: nn.Module, hints: _Hints) -> TrainedNetwork:

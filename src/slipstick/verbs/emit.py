@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Unpack
 from slipstick.engines.verb_options import EmitOptions
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from slipstick.engines.question import SystemSpec
     from slipstick.report.report import Report
     from slipstick.trained.network import TrainedNetwork
 
 
 def emit(
-    network: str | Path | TrainedNetwork,
+    network: str | Path | nn.Module | TrainedNetwork,
     board: SystemSpec,
     out: str | Path | None = None,
     **options: Unpack[EmitOptions],
@@ -24,13 +26,15 @@ def emit(
     Parameters
     ----------
     network
-        An 8-bit ``.tflite`` file, a file of packed weights made of one, or what `slipstick.open_network` gives.
+        An 8-bit ``.tflite`` file; or a network in real numbers, which is quantised on the option `data`: a
+        ``.safetensors`` file of ``slipstick train``, an ``.onnx`` file, packed weights, a torch module, or what
+        `slipstick.open_network` gives.
     board
         A board's name (``slipstick list systems --kind board``), a YAML file, a dict or a System.
     out
         The folder: new, or empty. It appears whole or not at all. Default: none, only the Report.
     options
-        Fields of `EmitOptions`: formats, run, patches, stream, overwrite.
+        Fields of `EmitOptions`: data, formats, run, patches, arena, stream, overwrite.
 
     Returns
     -------
@@ -39,8 +43,8 @@ def emit(
 
     Errors
     ------
-    SlipstickError for a network that computes in floating point or does not fit the board, an operator without a
-    kernel, a system that is no board, and a folder that cannot be written.
+    SlipstickError for a network in real numbers without data, operators without an integer form or a kernel, a network
+    that does not fit the board, a system that is no board, and a folder that cannot be written.
 
     Examples
     --------
@@ -48,9 +52,6 @@ def emit(
     >>> report.value("memory.arena") < 1024
     True
     """
-    from slipstick.core.plan import Plan
-    from slipstick.engines.answer import answer
+    from slipstick.engines.emit_firmware import emit_for_board
 
-    formats = options.pop("formats", "")
-    plan = Plan.of({"formats.layers": formats}) if formats else None
-    return answer("emit", network, board, plan, out=out, **options)
+    return emit_for_board(network, board, out, options)

@@ -38,9 +38,10 @@ def measure(
     images
         So many only, evenly from all.
     board
-        A board: the firmware of an 8-bit network is compiled, run in an emulator, and every output byte compared with
-        the bit-true runner (and with LiteRT where it is installed); instructions by layer and function, stack, flash,
-        arena. Needs the extra ``edge``.
+        A board: firmware is compiled, run in an emulator, and every output byte compared with the bit-true runner (and
+        with LiteRT where it is installed); instructions by layer and function, stack, flash, arena. Needs the extra
+        ``edge``. A network in real numbers is quantised on training images of `data`; the accuracy is then that of its
+        integers, beside the real numbers'.
 
     Returns
     -------

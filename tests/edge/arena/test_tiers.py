@@ -19,7 +19,7 @@ def test_places_do_not_overlap_and_fit(seed: int) -> None:
     blocks = []
     for number in range(12):
         first = rng.randrange(8)
-        blocks.append(ArenaBlock(f"b{number}", 4 * rng.randint(1, 16), first, rng.randrange(first, 8), (number,)))
+        blocks.append(ArenaBlock(f"b{number}", 4 * rng.randint(1, 16), first, rng.randrange(first, 8), number))
     places = place_in_tiers(blocks, [2.0 * block.size for block in blocks], (FAST, SLOW))
     for number, place in enumerate(places):
         tier = {"sram": FAST, "psram": SLOW}[place.tier]
@@ -32,7 +32,7 @@ def test_places_do_not_overlap_and_fit(seed: int) -> None:
 
 
 def test_the_busiest_block_for_its_room_is_fast_and_a_move_is_priced() -> None:
-    blocks = [ArenaBlock("idle", 100, 0, 9, (0,)), ArenaBlock("busy", 100, 0, 1, (1,))]
+    blocks = [ArenaBlock("idle", 100, 0, 9, 0), ArenaBlock("busy", 100, 0, 1, 1)]
     idle, busy = place_in_tiers(blocks, [200.0, 400.0], (SLOW, FAST))
     assert (idle.tier, busy.tier) == ("psram", "sram")
     assert idle.saved == pytest.approx(200.0 * 1e-7)
@@ -41,4 +41,4 @@ def test_the_busiest_block_for_its_room_is_fast_and_a_move_is_priced() -> None:
 
 def test_a_block_without_a_home_is_an_error() -> None:
     with pytest.raises(SlipstickError, match="fits in no memory"):
-        place_in_tiers([ArenaBlock("huge", 20_000, 0, 1, (0,))], [1.0], (FAST, SLOW))
+        place_in_tiers([ArenaBlock("huge", 20_000, 0, 1, 0)], [1.0], (FAST, SLOW))

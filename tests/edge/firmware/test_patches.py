@@ -75,8 +75,10 @@ def test_where_patches_save_nothing_the_network_stays_as_it_is() -> None:
 
 def test_an_arena_too_large_says_what_patches_need() -> None:
     system = resolve_system("nucleo-f446")
-    sram = system.memory["sram"].model_copy(update={"capacity": 5000})
+    sram = system.memory["sram"].model_copy(update={"capacity": 16_000})
     board = system.model_copy(update={"memory": {**system.memory, "sram": sram}})
-    needed = build_firmware(residual_network(), system, patches=True).arena.size
+    needed = build_firmware(residual_network(64), system, patches=True, arena=16_200).arena.size
     with pytest.raises(SlipstickError, match=f"the arena needs .*; with patches {needed:,} B, more than the sram"):
-        build_firmware(residual_network(), board)
+        build_firmware(residual_network(64), board)
+    with pytest.raises(SlipstickError, match=f"arena: the arena needs .*; with patches {needed:,} B.*allowed: from"):
+        build_firmware(residual_network(64), system, arena=16_000)

@@ -159,7 +159,7 @@ def _replica_traffic(setting: TrainingSetting, plans: Plans) -> FloatArray:
     An all-reduce counts as a scatter and a gather of the gradient; ZeRO-3 gathers weights for both passes of each
     microbatch.
     """
-    state, microbatches = setting.state_bytes, setting.batch // (plans.dp * plans.microbatch)
+    state, microbatches = setting._state_bytes, setting.batch // (plans.dp * plans.microbatch)
     scattered = state.gradients * np.where(setting.scatters_each(plans), microbatches, 1)
     gathered = np.where(plans.zero == 3, 2 * microbatches * state.weights, state.gradients)
     return np.asarray(scattered + gathered)

@@ -147,7 +147,7 @@ def _gathered(setting: TrainingSetting, plans: Plans, parameters: list[tuple[Flo
     most = np.maximum(_model().live_parameters, _largest_tensor(setting, plans))
     weights = np.where(plans.zero == 3, np.minimum(_model().gathered_layers * largest, most), 0.0)
     gradients = np.where(setting.scatters_each(plans), np.minimum(largest, most), 0.0)
-    return np.asarray(weights * setting.state_bytes.weights + gradients * setting.precision.activations)
+    return np.asarray(weights * setting._state_bytes.weights + gradients * setting.precision.activations)
 
 
 def _copied(plans: Plans, dense: FloatArray, experts: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -181,7 +181,7 @@ def _states(setting: TrainingSetting, plans: Plans, dense: FloatArray, experts: 
     """
     replicas = (plans.dp * plans.cp)[:, None]
     copies = plans.expert_replicas[:, None]
-    elements, scattered = setting.state_bytes, setting.scatters_each(plans)
+    elements, scattered = setting._state_bytes, setting.scatters_each(plans)
     states = []
     for sharded, element in (
         (plans.zero == 3, elements.weights), (scattered, elements.gradients), (plans.zero >= 1, elements.optimizer)

@@ -53,7 +53,7 @@ def _update_messages(
     """Return seconds to reduce the gradients and to gather the weights of (n, K) parameters over their copies."""
     zero, forced = plans.zero[:, None], np.broadcast_to(plans.dp_tier[:, None], parameters.shape)
     over = (ranks[:, None], stride[:, None], forced, setting.tiers)
-    gradient, weight = parameters * setting.state_bytes.gradients, parameters * setting.state_bytes.weights
+    gradient, weight = parameters * setting._state_bytes.gradients, parameters * setting._state_bytes.weights
     share = _shard_efficiency(setting, plans)[:, None]
     reduced, gathered = np.zeros(parameters.shape), np.zeros(parameters.shape)
     if (zero == 0).any():
@@ -130,7 +130,7 @@ def _layer_message(
     first, kind = _distinct(columns)
     plans, weights = plans.take(first), (weights[0][first], weights[1][first])
     tensors = np.where(plans.dp_buckets, 1, _block_tensors(block, setting.decoder))
-    element = setting.state_bytes.weights if op == "all_gather" else setting.state_bytes.gradients
+    element = setting._state_bytes.weights if op == "all_gather" else setting._state_bytes.gradients
     groups = ((plans.dp * plans.cp, plans.tp), (plans.expert_replicas, plans.ep * plans.etp))
     total = np.zeros(len(plans))
     for parameters, (ranks, stride) in zip(weights, groups, strict=True):
@@ -198,8 +198,8 @@ def _offload_waits(
     """Return the exposed time [s] of offloading per layer and microbatch: tensors moved from and to host memory."""
     if not (plans.offload_weights.any() or plans.offload_activations.any()):
         return np.zeros(len(plans))
-    moved = np.where(plans.offload_weights, weights * setting.state_bytes.weights, 0.0)
+    moved = np.where(plans.offload_weights, weights * setting._state_bytes.weights, 0.0)
     ahead = (moved + np.where(plans.offload_activations, activations, 0.0)) / setting.host_bandwidth
-    gradients = np.where(plans.offload_weights, weights * setting.state_bytes.gradients, 0.0) / setting.host_bandwidth
+    gradients = np.where(plans.offload_weights, weights * setting._state_bytes.gradients, 0.0) / setting.host_bandwidth
     back = ahead + gradients
     return np.maximum(0.0, ahead - layer.forward) + np.maximum(0.0, back - layer.backward)

@@ -41,7 +41,7 @@ class TrainingSetting:
     """Fixed inputs of a sweep over training plans: network, batch, chip, network tiers, formats and kernels.
 
     `batch` counts sequences over all devices, `sequence` tokens of each; `precision` has the number formats;
-    `state_bytes` are bytes of a parameter's weight, gradient and optimizer state.
+    `_state_bytes` are bytes of a parameter's weight, gradient and optimizer state.
     """
 
     decoder: Decoder
@@ -51,7 +51,7 @@ class TrainingSetting:
     tiers: Sequence[NetworkTier]
     precision: Precision
     fused: bool  # attention keeps no score matrix
-    state_bytes: _StateBytes
+    _state_bytes: _StateBytes
     host_bandwidth: float  # B/s of one device to the host's memory, for offloading
     logit_bytes: float  # of each logit until the loss is computed: fp32, unless the loss is fused
     stored: float  # activations that layers of single kernels store, against fused ones
@@ -81,7 +81,7 @@ class TrainingSetting:
             tiers=_tiers_of(system),
             precision=precision,
             fused=kernels.attention == "flash",
-            state_bytes=_state_bytes(plan, precision),
+            _state_bytes=_state_bytes(plan, precision),
             stored=1.0 if kernels.fused else chip.steps.unfused_activations,
             working=1.0 if kernels.fused else chip.steps.unfused_working,
             logit_bytes=element_bytes("fp32") * (1 if kernels.fused else _model().loss_copies),

@@ -99,7 +99,7 @@ def _residents(setting: TrainingSetting, plans: Plans) -> _Residents:
 def _states(setting: TrainingSetting, plans: Plans) -> float:
     """Bytes of weights, gradients and optimiser of the fullest stage's layers: the figure leaves the embedding out."""
     resident = _residents(setting, plans)
-    elements = setting.state_bytes
+    elements = setting._state_bytes
     per_parameter = elements.weights + elements.gradients + elements.optimizer
     return float((resident.dense + resident.experts - resident.end_weights).max()) * per_parameter
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations
 
 from slipstick.core.errors import SlipstickError
-from slipstick.edge.arena.arena_problem import ALIGNMENT, ArenaProblem
+from slipstick.edge.arena.arena_problem import ALIGNMENT, ArenaProblem, ArenaStep
 from slipstick.edge.arena.liveness import ArenaBlock
 
 
@@ -21,7 +22,6 @@ class ArenaLayout:
     bound : least bytes that any layout of these blocks needs: the most that are alive at one step.
     offsets : of each tensor [B].
     scratch : offset of the scratch of a step [B], by the step's place.
-    merges : steps that write over an input, with that tensor.
     blocks : what was laid out, with its offset.
     method : how: greedy, or exact.
     """
@@ -31,7 +31,6 @@ class ArenaLayout:
     bound: int
     offsets: dict[int, int]
     scratch: dict[int, int]
-    merges: dict[int, int]
     blocks: tuple[tuple[ArenaBlock, int], ...]
     method: str
 
@@ -54,38 +53,44 @@ def _check_layout(layout: ArenaLayout) -> ArenaLayout:
     uses = {tensor: place for place, step in enumerate(problem.steps) for tensor in step.reads}
     uses[problem.output] = len(problem.steps)
     for place, step in enumerate(problem.steps):
-        needed = alive | {tensor for tensor, start, end in problem.reservations if start <= place <= end}
-        spans = {f"tensor {tensor}": _span(layout, tensor) for tensor in needed}
-        overwritten = layout.merges.get(place)
-        if overwritten is not None:
-            later = any(tensor == overwritten and end > place for tensor, _, end in problem.reservations)
-            allowed = overwritten in step.overwrites and uses.get(overwritten) == place and not later
-            if not allowed or layout.offsets[overwritten] != layout.offsets[step.writes]:
-                raise SlipstickError("writes over an input that it may not", path=f"steps.{place}", value=step.name)
-            del spans[f"tensor {overwritten}"]
-        spans[f"tensor {step.writes}"] = _span(layout, step.writes)
-        if overwritten is not None:  # until the step is over, the larger of both is in use
-            size = max(problem.tensors[step.writes].size, problem.tensors[overwritten].size)
-            spans[f"tensor {step.writes}"] = (layout.offsets[step.writes], layout.offsets[step.writes] + size)
-        scratch = step.scratch + (step.row_buffer if overwritten is not None else 0)
-        if scratch:
-            spans["scratch"] = (layout.scratch[place], layout.scratch[place] + scratch)
-        _check_apart(spans, layout.size, step.name)
+        reserved = {tensor for tensor, start, end in problem.reservations if start <= place <= end}
+        spans = {
+            problem.tensors[tensor].name + f" (tensor {tensor})": _span(layout, tensor)
+            for tensor in {*alive, *reserved, step.writes}
+        }
+        if step.scratch:
+            spans["scratch"] = (layout.scratch[place], layout.scratch[place] + step.scratch)
+        still = {tensor for tensor, _, end in problem.reservations if end > place} | {problem.output}
+        dying = [tensor for tensor in step.overwrites if uses.get(tensor) == place and tensor not in still]
+        _check_apart(
+            spans, [pair for tensor in dying for pair in _allowed(layout, step, tensor)], layout.size, step.name
+        )
         alive = {tensor for tensor in {*alive, step.writes} if uses.get(tensor, -1) > place}
     return layout
 
 
-def _span(layout: ArenaLayout, tensor: int) -> tuple[int, int]:
+_Span = tuple[int, int]
+
+
+def _span(layout: ArenaLayout, tensor: int) -> _Span:
     return layout.offsets[tensor], layout.offsets[tensor] + layout.problem.tensors[tensor].size
 
 
-def _check_apart(spans: dict[str, tuple[int, int]], size: int, step: str) -> None:
-    ordered = sorted((span, name) for name, span in spans.items())
-    for (start, end), name in ordered:
+def _allowed(layout: ArenaLayout, step: ArenaStep, tensor: int) -> Iterator[tuple[_Span, _Span]]:
+    """Yield the spans of a step's output and of a dying input if the output begins as far before it as it must."""
+    output, dying = _span(layout, step.writes), _span(layout, tensor)
+    ahead, lead = dying[0] - output[0], step.overlap.lead
+    if ahead == lead or (ahead > lead and not step.overlap.exact):
+        yield output, dying
+        yield dying, output
+
+
+def _check_apart(spans: dict[str, _Span], allowed: Sequence[tuple[_Span, _Span]], size: int, step: str) -> None:
+    for name, (start, end) in spans.items():
         if start % ALIGNMENT or start < 0 or end > size:
             raise SlipstickError(
                 "lies outside the arena, or not at a word", path=step, value=f"{name}: {start} to {end}"
             )
-    for ((_, end), name), ((start, _), other) in pairwise(ordered):
-        if start < end:
+    for (name, span), (other, second) in combinations(spans.items(), 2):
+        if span[0] < second[1] and second[0] < span[1] and (span, second) not in allowed:
             raise SlipstickError("tensors overlap while both are alive", path=step, value=f"{name} and {other}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slipstick.core.units import format_quantity
 from slipstick.edge.arena.arena_layout import ArenaLayout
-from slipstick.edge.arena.liveness import _live_bytes
+from slipstick.edge.arena.liveness import _live_bytes, _overlaps_of
 from slipstick.pictures import svg
 from slipstick.pictures.timeline import ticks
 
@@ -31,13 +31,14 @@ def arena_svg(layout: ArenaLayout, title: str) -> str:
     for number, (block, offset) in enumerate(layout.blocks):
         x, y = _LEFT + block.first * across, floor - (offset + block.size) * up
         width, height = (block.last - block.first + 1) * across - 1, max(block.size * up - 1, 0.5)
-        colour = f"f{number % (svg.COLOURS - 1)}" if block.tensors else f"f{svg.COLOURS - 1}"
+        colour = f"f{number % (svg.COLOURS - 1)}" if block.tensor is not None else f"f{svg.COLOURS - 1}"
         tip = f"{block.name}: {block.size} B at {offset}, calls {block.first} to {block.last}"
         parts.append(svg.rect(x, y, width, height, colour, tip=tip))
         words = svg._fitted(_layer_of(block.name), width - 6)
         if words and height >= _LABEL:
             parts.append(svg.text(x + width / 2, y + height / 2 + 4, words, "in middle"))
-    for place, live in enumerate(_live_bytes([block for block, _ in layout.blocks])):
+    blocks = [block for block, _ in layout.blocks]
+    for place, live in enumerate(_live_bytes(blocks, _overlaps_of(layout.problem, blocks))):
         y = floor - live * up
         parts.append(svg.line(_LEFT + place * across, y, _LEFT + (place + 1) * across, y, "live"))
     for tick in ticks(0.0, float(steps)):

@@ -34,6 +34,21 @@ class ArenaWindow:
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """Overlap of a call's output with an input that dies with it: how far before the input the output begins.
+
+    Parameters
+    ----------
+    lead : least bytes from the output's first byte to the input's, so that no input is overwritten before it was read
+        ("diagonal" memory optimisation: Blacker et al., arXiv 2010.01668); 0: both may begin at the same byte.
+    exact : whether the output must begin by just `lead` before the input, as where channels are computed one by one.
+    """
+
+    lead: int = 0
+    exact: bool = False
+
+
+@dataclass(frozen=True)
 class ArenaStep:
     """Call of a kernel: the tensors that it reads, the one that it writes, and the scratch that it needs meanwhile.
 
@@ -41,9 +56,8 @@ class ArenaStep:
     ----------
     reads : places of tensors, without constants.
     scratch : bytes that only this call uses.
-    overwrites : tensors among `reads` whose bytes the output may take as it is written, if nothing reads them later.
-    row_buffer : further scratch [B] that the call needs when it overwrites its input: rows that are saved before they
-        are written over, as depth-wise convolutions do (Lin et al., MCUNet, NeurIPS 2020: in-place depth-wise).
+    overwrites : tensors among `reads` that the output may overlap as it is written, if nothing reads them later.
+    overlap : how it may overlap them.
     window : how far an output reaches into the input; None: over all of it, so that patches end before it.
     """
 
@@ -53,7 +67,7 @@ class ArenaStep:
     writes: int
     scratch: int = 0
     overwrites: tuple[int, ...] = ()
-    row_buffer: int = 0
+    overlap: Overlap = Overlap()
     macs: float = 0.0
     weights: int = 0
     window: ArenaWindow | None = None

@@ -2,49 +2,55 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 
-from slipstick.edge.arena.liveness import ArenaBlock
+from slipstick.edge.arena.liveness import ArenaBlock, _forbidden, _Overlaps, _Spans
 
-_RESTARTS = 60  # orders with two blocks exchanged, tried where the simple orders miss the bound
+_TURNS = 60  # orders tried from each simple one where all miss the bound: 2 to 65 mostly find the least [measured]
 
 
-def _first_fit(blocks: Sequence[ArenaBlock], *, best: bool = False) -> list[int]:
-    """Return the offset of each block [B], placed one after the other at the lowest gap among those alive with it.
+def _first_fit(
+    blocks: Sequence[ArenaBlock], spans: Sequence[dict[int, _Spans]], order: Sequence[int], *, best: bool = False
+) -> list[int]:
+    """Return the offset of each block [B], placed in an order, each at the lowest gap among those alive with it.
 
     Parameters
     ----------
+    spans : where each block may not begin beside others, as `_forbidden` returns them.
+    order : places of the blocks that are laid out; others get -1.
     best : whether the smallest gap is taken that is large enough (best fit), in place of the lowest (first fit).
 
     Examples
     --------
-    >>> _first_fit([ArenaBlock("a", 8, 0, 1), ArenaBlock("b", 4, 1, 2), ArenaBlock("c", 8, 2, 3)])
+    >>> blocks = [ArenaBlock("a", 8, 0, 1), ArenaBlock("b", 4, 1, 2), ArenaBlock("c", 8, 2, 3)]
+    >>> _first_fit(blocks, _forbidden(blocks, {}), range(3))
     [0, 8, 0]
     """
-    offsets: list[int] = []
-    for place, block in enumerate(blocks):
+    offsets = [-1] * len(blocks)
+    for place in order:
         taken = sorted(
-            (offset, other.size)
-            for offset, other in zip(offsets, blocks[:place], strict=True)
-            if other.first <= block.last and block.first <= other.last
+            (offsets[other] + low, offsets[other] + high)
+            for other, pairs in spans[place].items()
+            if offsets[other] >= 0
+            for low, high in pairs
         )
-        offsets.append(_gap(taken, block.size, best))
+        offsets[place] = _gap(taken, best)
     return offsets
 
 
-def _gap(taken: list[tuple[int, int]], size: int, best: bool) -> int:
-    end, room = 0, None
-    where = 0
-    for start, length in taken:
-        gap = start - end
-        if gap >= size and (room is None or gap < room):
-            where, room = end, gap
+def _gap(taken: list[tuple[int, int]], best: bool) -> int:
+    """Return the lowest offset outside of open spans, or the one below which least room is left to the next span."""
+    offset, where, room = 0, 0, None
+    for low, high in taken:
+        if offset <= low and (room is None or low - offset < room):
+            where, room = offset, low - offset
             if not best:
                 return where
-        end = max(end, start + length)
-    return end if room is None else where
+        offset = max(offset, high)
+    return offset if room is None else where
 
 
 def _tflm_offsets(blocks: Sequence[ArenaBlock]) -> list[int]:
@@ -52,8 +58,11 @@ def _tflm_offsets(blocks: Sequence[ArenaBlock]) -> list[int]:
 
     Source: tflite-micro, greedy_memory_planner.cc, as recollected: a stable sort by size, then first fit.
     """
-    order = sorted(range(len(blocks)), key=lambda place: -blocks[place].size)
-    return _in_order(blocks, order)
+    return _first_fit(blocks, _forbidden(blocks, {}), _by_size(blocks))
+
+
+def _by_size(blocks: Sequence[ArenaBlock]) -> list[int]:
+    return sorted(range(len(blocks)), key=lambda place: -blocks[place].size)
 
 
 def _arena_size(blocks: Sequence[ArenaBlock], offsets: Sequence[int]) -> int:
@@ -61,52 +70,78 @@ def _arena_size(blocks: Sequence[ArenaBlock], offsets: Sequence[int]) -> int:
     return max((offset + block.size for block, offset in zip(blocks, offsets, strict=True)), default=0)
 
 
-def _greedy_offsets(blocks: Sequence[ArenaBlock], bound: int, *, restarts: int = _RESTARTS, seed: int = 0) -> list[int]:
+def _greedy_offsets(
+    blocks: Sequence[ArenaBlock], overlaps: _Overlaps, bound: int, *, turns: int = _TURNS, seed: int = 0
+) -> list[int]:
     """Return the offsets [B] of the smallest of several greedy layouts; the search ends once it meets the bound.
 
     Parameters
     ----------
     bound : least bytes that are possible.
-    restarts : orders tried beyond the simple ones: the best so far with two blocks exchanged.
+    turns : further orders that are tried from each of the simple ones.
     """
     keys = (
+        lambda block: (-block.size, -block.first),  # outputs lie below the inputs that they overlap: the later first
+        lambda block: (-block.last, -block.first),
         lambda block: (-block.size, block.first),
         lambda block: (-block.size * (block.last - block.first + 1), block.first),
         lambda block: (block.first, -block.size),
         lambda block: (block.first - block.last, -block.size),
     )
-    best, best_order, size = _tflm_offsets(blocks), sorted(range(len(blocks)), key=lambda p: -blocks[p].size), 0
-    size = _arena_size(blocks, best)
-    for key in keys:
-        order = sorted(range(len(blocks)), key=lambda place, key=key: key(blocks[place]))  # type: ignore[misc]
-        for fit in (False, True):
-            if size <= bound:
-                return best
-            offsets = _in_order(blocks, order, best=fit)
-            if _arena_size(blocks, offsets) < size:
-                best, best_order, size = offsets, order, _arena_size(blocks, offsets)
-    return _exchanged(blocks, bound, best, best_order, np.random.default_rng(seed), restarts)
-
-
-def _exchanged(
-    blocks: Sequence[ArenaBlock], bound: int, best: list[int], order: list[int], rng: np.random.Generator, restarts: int
-) -> list[int]:
-    size = _arena_size(blocks, best)
-    for _ in range(restarts if len(blocks) > 1 else 0):
-        if size <= bound:
+    places = range(len(blocks))
+    orders = [_by_size(blocks), *(sorted(places, key=lambda place, key=key: key(blocks[place])) for key in keys)]  # type: ignore[misc]
+    search = _OrderSearch(blocks, _forbidden(blocks, overlaps), bound)
+    for order, fit in itertools.product(orders, (False, True)):
+        if not search.best or search.size > bound:
+            search.layout(order, best=fit)
+    for order in orders:
+        if search.size <= bound or len(blocks) < 2:
             break
-        other = list(order)
+        search.improve(order, np.random.default_rng(seed), turns)
+    return search.best
+
+
+class _OrderSearch:
+    """Search over orders of first fit: the best layout so far, and its size [B]."""
+
+    def __init__(self, blocks: Sequence[ArenaBlock], spans: Sequence[dict[int, _Spans]], bound: int) -> None:
+        self.blocks, self.spans, self.bound = blocks, spans, bound
+        self.best: list[int] = []
+        self.size = -1
+
+    def layout(self, order: Sequence[int], *, best: bool = False) -> list[int]:
+        """Return the offsets of an order [B], kept if they are the best."""
+        offsets = _first_fit(self.blocks, self.spans, order, best=best)
+        size = _arena_size(self.blocks, offsets)
+        if not 0 <= self.size <= size:
+            self.best, self.size = offsets, size
+        return offsets
+
+    def improve(self, order: Sequence[int], rng: np.random.Generator, turns: int) -> None:
+        """Change an order turn by turn, and go on from it where its layout is no larger."""
+        offsets = self.layout(order)
+        for turn in range(turns):
+            if self.size <= self.bound:
+                return
+            other = _moved(order, _above(self.blocks, offsets, self.bound) if turn % 2 else [], rng)
+            changed = self.layout(other)
+            if _arena_size(self.blocks, changed) <= _arena_size(self.blocks, offsets):
+                order, offsets = other, changed
+
+
+def _above(blocks: Sequence[ArenaBlock], offsets: Sequence[int], bound: int) -> list[int]:
+    """Return the places of the blocks that end above the bound."""
+    return [place for place, block in enumerate(blocks) if offsets[place] + block.size > bound]
+
+
+def _moved(order: Sequence[int], above: Sequence[int], rng: np.random.Generator) -> list[int]:
+    """Return an order with one of the blocks above the bound among the first half, or with two blocks exchanged."""
+    other = list(order)
+    if above:
+        place = above[int(rng.integers(len(above)))]
+        other.remove(place)
+        other.insert(int(rng.integers(len(other) // 2 + 1)), place)
+    else:
         a, b = rng.choice(len(other), 2, replace=False)
         other[a], other[b] = other[b], other[a]
-        offsets = _in_order(blocks, other)
-        if _arena_size(blocks, offsets) <= size:
-            best, order, size = offsets, other, _arena_size(blocks, offsets)
-    return best
-
-
-def _in_order(blocks: Sequence[ArenaBlock], order: Sequence[int], *, best: bool = False) -> list[int]:
-    placed = _first_fit([blocks[place] for place in order], best=best)
-    offsets = [0] * len(blocks)
-    for place, offset in zip(order, placed, strict=True):
-        offsets[place] = offset
-    return offsets
+    return other

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.arena.arena_layout import ArenaLayout
-from slipstick.edge.arena.greedy_arena import _arena_size, _first_fit
-from slipstick.edge.arena.liveness import ArenaBlock
+from slipstick.edge.arena.greedy_arena import _first_fit
+from slipstick.edge.arena.liveness import ArenaBlock, _forbidden, _Overlaps
 
 
 @dataclass(frozen=True)
@@ -43,27 +43,43 @@ def _tensor_traffic(layout: ArenaLayout) -> list[float]:
     for step in layout.problem.steps:
         for tensor in (*step.reads, step.writes):
             moved[tensor] += layout.problem.tensors[tensor].size
-    return [sum(moved[tensor] for tensor in block.tensors) or 2.0 * block.size for block, _ in layout.blocks]
+    return [2.0 * block.size if block.tensor is None else moved[block.tensor] for block, _ in layout.blocks]
 
 
 def place_in_tiers(
-    blocks: Sequence[ArenaBlock], traffic: Sequence[float], tiers: Sequence[MemoryTier]
+    blocks: Sequence[ArenaBlock],
+    traffic: Sequence[float],
+    tiers: Sequence[MemoryTier],
+    overlaps: _Overlaps | None = None,
 ) -> tuple[TierPlace, ...]:
     """Return the place of every block: the fastest tier goes to blocks with the most traffic for the room they take.
 
     Room is bytes times steps. Each block goes to the first tier, in order of speed, whose layout still fits.
 
+    Parameters
+    ----------
+    overlaps : pairs of blocks that may share bytes, as `_overlaps_of` returns them.
+
     Errors
     ------
     SlipstickError if a block fits no tier.
     """
+    spans = _forbidden(blocks, overlaps or {})
+
+    def offsets(numbers: list[int]) -> list[int]:
+        return _first_fit(blocks, spans, sorted(numbers, key=lambda n: (-blocks[n].size, -blocks[n].first)))
+
+    def fits(numbers: list[int], tier: MemoryTier) -> bool:
+        placed = offsets(numbers)
+        return all(placed[number] + blocks[number].size <= tier.capacity for number in numbers)
+
     by_speed = sorted(tiers, key=lambda tier: tier.stall)
     order = sorted(
         range(len(blocks)), key=lambda n: -traffic[n] / (blocks[n].size * (blocks[n].last - blocks[n].first + 1))
     )
     members: dict[str, list[int]] = {tier.name: [] for tier in by_speed}
     for number in order:
-        home = next((tier for tier in by_speed if _fits(blocks, [*members[tier.name], number], tier)), None)
+        home = next((tier for tier in by_speed if fits([*members[tier.name], number], tier)), None)
         if home is None:
             rooms = ", ".join(f"{tier.name} {tier.capacity} B" for tier in by_speed)
             size = blocks[number].size
@@ -71,23 +87,9 @@ def place_in_tiers(
         members[home.name].append(number)
     places: dict[int, TierPlace] = {}
     for tier in by_speed:
-        numbers = members[tier.name]
-        for number, offset in zip(numbers, _offsets(blocks, numbers), strict=True):
+        placed = offsets(members[tier.name])
+        for number in members[tier.name]:
             stall = traffic[number] * tier.stall
             saved = stall - traffic[number] * by_speed[0].stall
-            places[number] = TierPlace(blocks[number], tier.name, offset, traffic[number], stall, saved)
+            places[number] = TierPlace(blocks[number], tier.name, placed[number], traffic[number], stall, saved)
     return tuple(places[number] for number in range(len(blocks)))
-
-
-def _fits(blocks: Sequence[ArenaBlock], numbers: Sequence[int], tier: MemoryTier) -> bool:
-    return _arena_size([blocks[number] for number in numbers], _offsets(blocks, numbers)) <= tier.capacity
-
-
-def _offsets(blocks: Sequence[ArenaBlock], numbers: Sequence[int]) -> list[int]:
-    """Return offsets by first fit with the largest first, in the order of `numbers`."""
-    order = sorted(range(len(numbers)), key=lambda place: -blocks[numbers[place]].size)
-    placed = _first_fit([blocks[numbers[place]] for place in order])
-    offsets = [0] * len(numbers)
-    for place, offset in zip(order, placed, strict=True):
-        offsets[place] = offset
-    return offsets

@@ -9,8 +9,8 @@ from slipstick.edge.arena.arena_problem import ArenaProblem, _aligned
 _STATES = 50_000  # sets of finished operators that are looked at; beyond, the file's order stays
 
 
-def best_order(problem: ArenaProblem, *, states: int = _STATES) -> ArenaProblem:
-    """Return the problem in the order whose greatest live bytes are least, in-place writes not counted.
+def best_order(problem: ArenaProblem, *, states: int = _STATES) -> tuple[int, ...]:
+    """Return the places of the steps in the order whose greatest live bytes are least, overlaps counted.
 
     A search over the sets of operators that can have run, the one with the least peak first (Liberis and Lane, "Neural
     networks on microcontrollers: saving memory at inference via operator reordering", 2019, solve the same by dynamic
@@ -23,48 +23,78 @@ def best_order(problem: ArenaProblem, *, states: int = _STATES) -> ArenaProblem:
     >>> steps = tuple(ArenaStep(n, "conv", r, w) for n, r, w in (
     ...     ("a", (0,), 1), ("b", (0,), 3), ("c", (1,), 2), ("d", (3,), 4), ("e", (2, 4), 5)))
     >>> graph = ArenaProblem(tuple(ArenaTensor(*size) for size in sizes), steps, 0, 5)
-    >>> [step.name for step in best_order(graph).steps]
+    >>> [graph.steps[place].name for place in best_order(graph)]
     ['a', 'c', 'b', 'd', 'e']
     """
-    steps = problem.steps
-    sizes = [_aligned(tensor.size) for tensor in problem.tensors]
-    maker = {step.writes: place for place, step in enumerate(steps)}
-    needs = [sum({1 << maker[t] for t in step.reads if t in maker}) for step in steps]
-    readers = [0] * len(sizes)
-    for place, step in enumerate(steps):
-        for tensor in step.reads:
-            readers[tensor] |= 1 << place
-    whole = (1 << len(steps)) - 1
-
-    def live(finished: int) -> int:
-        """Return the bytes that are still needed once a set of operators has run."""
-        total = sizes[problem.input] if readers[problem.input] & ~finished else 0
-        for place, step in enumerate(steps):
-            if finished >> place & 1 and (readers[step.writes] & ~finished or step.writes == problem.output):
-                total += sizes[step.writes]
-        return total
-
+    graph = _Graph(problem)
+    file_order = tuple(range(len(problem.steps)))
+    whole = (1 << len(file_order)) - 1
     best: dict[int, int] = {0: 0}
     came: dict[int, tuple[int, int]] = {}
     queue: list[tuple[int, int, int]] = [(0, 0, 0)]  # peak, minus the number of finished operators, their set
-    while queue:
+    while queue and not graph.chain:
         peak, _, finished = heapq.heappop(queue)
         if finished == whole:
-            break
+            return tuple(_traced(came, whole))
         if peak > best[finished]:
             continue
         if len(best) > states:
-            return problem
-        before = live(finished)
-        for place, step in enumerate(steps):
-            if finished >> place & 1 or needs[place] & ~finished:
+            break
+        before = graph.live(finished)
+        for place in file_order:
+            if finished >> place & 1 or graph.needs[place] & ~finished:
                 continue
-            now = max(peak, before + sizes[step.writes] + _aligned(step.scratch))
             then = finished | 1 << place
+            now = max(peak, graph.step_bytes(place, before, then))
             if now < best.get(then, now + 1):
                 best[then], came[then] = now, (finished, place)
                 heapq.heappush(queue, (now, -then.bit_count(), then))
-    return problem.reordered(_traced(came, whole))
+    return file_order
+
+
+class _Graph:
+    """Steps as sets of bits: what each needs, who reads each tensor, and the bytes alive behind a set of steps."""
+
+    def __init__(self, problem: ArenaProblem) -> None:
+        self.problem = problem
+        self.sizes = [_aligned(tensor.size) for tensor in problem.tensors]
+        maker = {step.writes: place for place, step in enumerate(problem.steps)}
+        self.needs = [sum({1 << maker[t] for t in step.reads if t in maker}) for step in problem.steps]
+        self.readers = [0] * len(self.sizes)
+        for place, step in enumerate(problem.steps):
+            for tensor in step.reads:
+                self.readers[tensor] |= 1 << place
+
+    @property
+    def chain(self) -> bool:
+        """Whether at no time more than one step can run, so that there is one order alone."""
+        finished = 0
+        for _ in self.needs:
+            ready = [p for p, needs in enumerate(self.needs) if not finished >> p & 1 and not needs & ~finished]
+            if len(ready) > 1:
+                return False
+            finished |= 1 << ready[0]
+        return True
+
+    def live(self, finished: int) -> int:
+        """Return the bytes that are still needed once a set of steps has run."""
+        total = self.sizes[self.problem.input] if self.readers[self.problem.input] & ~finished or not finished else 0
+        for place, step in enumerate(self.problem.steps):
+            needed = self.readers[step.writes] & ~finished or step.writes == self.problem.output
+            if finished >> place & 1 and needed:
+                total += self.sizes[step.writes]
+        return total
+
+    def step_bytes(self, place: int, before: int, then: int) -> int:
+        """Return the bytes of a step, from those alive before it and the set of steps that have run behind it."""
+        step = self.problem.steps[place]
+        size = self.sizes[step.writes]
+        lead = min(_aligned(step.overlap.lead), size)
+        dying = [t for t in step.overwrites if not self.readers[t] & ~then and t != self.problem.output]
+        taken = sum(self.sizes[tensor] for tensor in dying)
+        return (
+            before - taken + max(size, lead + taken if dying and lead < size else size + taken) + _aligned(step.scratch)
+        )
 
 
 def _traced(came: dict[int, tuple[int, int]], finished: int) -> list[int]:

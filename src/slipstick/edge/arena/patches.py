@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from slipstick.edge.arena.arena_layout import ArenaLayout
-from slipstick.edge.arena.arena_problem import ArenaProblem, ArenaStep
-from slipstick.edge.arena.plan_arena import plan_arena
+from slipstick.edge.arena.arena_problem import ArenaProblem, ArenaStep, Overlap
+from slipstick.edge.arena.liveness import _blocks_of, _live_bytes, _overlaps_of
 
 _TILES = (2, 3, 4)  # tiles along height and along width that are tried
 
@@ -19,39 +18,46 @@ Region = tuple[int, int, int, int]  # first row, row behind the last, first colu
 
 
 @dataclass(frozen=True)
-class PatchPlan:
+class _PatchPlan:
     """Plan whose first `stage` operators run once for each of `tiles` x `tiles` tiles of their result.
 
     Parameters
     ----------
-    layout : the arena, in which the tensors of the stage have the size of their largest tile.
+    problem : in which the tensors of the stage have the size of their largest tile.
+    bound : most bytes that are alive at one call.
     macs : multiply-accumulates of an inference, the halo included.
     extra : multiply-accumulates of the halo: what is computed again.
     """
 
     stage: int
     tiles: int
-    layout: ArenaLayout
+    problem: ArenaProblem
+    bound: int
     macs: float
     extra: float
 
 
-def patch_plan(problem: ArenaProblem, *, max_extra: float = 0.25, exact: bool = False) -> PatchPlan:
-    """Return the plan with the smallest arena, whose halo is at most a share `max_extra` of all multiply-accumulates.
+def patch_plans(problem: ArenaProblem, *, max_extra: float = 0.25) -> list[_PatchPlan]:
+    """Return the plans with a smaller arena, the smallest first; their halo is at most a share of all MACs.
 
-    A plan without patches has `stage` 0; it is the answer where patches save nothing.
+    Parameters
+    ----------
+    max_extra : the largest halo, as a share of all multiply-accumulates.
     """
-    whole = sum(step.macs for step in problem.steps)
-    best = PatchPlan(0, 1, plan_arena(problem), whole, 0.0)
+    whole, bound = sum(step.macs for step in problem.steps), _bound(problem)
+    plans = []
     for stage in _stages(problem):
         height, width, _ = problem.tensors[problem.steps[stage - 1].writes].shape or (0, 0, 0)
         for tiles in (count for count in _TILES if count <= min(height, width)):
             patched, extra = _in_tiles(problem, stage, tiles)
-            if extra > max_extra * whole:
-                continue
-            plan = PatchPlan(stage, tiles, plan_arena(patched), whole + extra, extra)
-            best = min(best, plan, key=lambda plan: (plan.layout.size, plan.extra))
-    return replace(best, layout=plan_arena(best.layout.problem, exact=True)) if exact else best
+            plans.append(_PatchPlan(stage, tiles, patched, _bound(patched), whole + extra, extra))
+    smaller = [plan for plan in plans if plan.bound < bound and plan.extra <= max_extra * whole]
+    return sorted(smaller, key=lambda plan: (plan.bound, plan.extra))
+
+
+def _bound(problem: ArenaProblem) -> int:
+    blocks = _blocks_of(problem)
+    return max(_live_bytes(blocks, _overlaps_of(problem, blocks)), default=0)
 
 
 def _stages(problem: ArenaProblem) -> Iterator[int]:
@@ -87,7 +93,16 @@ def _in_tiles(problem: ArenaProblem, stage: int, tiles: int) -> tuple[ArenaProbl
     )
     keep = ((problem.input, 0, stage - 1), (result, 0, stage - 1))
     extra = macs - sum(step.macs for step in problem.steps[:stage])
-    return replace(problem, tensors=tensors, reservations=keep), extra
+    steps = tuple(
+        replace(step, overlap=_in_tile(step.overlap, largest.get(step.writes, 0) / problem.tensors[step.writes].size))
+        for step in problem.steps[:stage]
+    )
+    return replace(problem, tensors=tensors, steps=(*steps, *problem.steps[stage:]), reservations=keep), extra
+
+
+def _in_tile(overlap: Overlap, share: float) -> Overlap:
+    """Return the overlap of a call on a tile that is a share of the whole: leads are rows and pixels of the output."""
+    return replace(overlap, lead=round(overlap.lead * share))
 
 
 def tile_regions(problem: ArenaProblem, stage: int, tile: Region) -> dict[int, Region]:

@@ -1,61 +1,109 @@
-"""Arena of a firmware: the problem that its kernel calls are for the planner, with each kernel's own scratch."""
+"""Arena of a firmware: the problem that its calls are for the planner, and the kernels that it has room for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from slipstick.edge.arena.arena_problem import ALIGNMENT, ArenaProblem, ArenaStep, ArenaTensor, ArenaWindow
+from slipstick.edge.arena.arena_layout import ArenaLayout
+from slipstick.edge.arena.arena_problem import ALIGNMENT, ArenaProblem, ArenaStep, ArenaTensor, ArenaWindow, Overlap
+from slipstick.edge.arena.liveness import _blocks_of, _live_bytes, _overlaps_of
 from slipstick.edge.arena.plan_arena import plan_arena, tflm_plan
-from slipstick.edge.firmware.kernel_choice import KernelUse
 from slipstick.edge.firmware.lowering import KernelCall, LoweredNetwork
+from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.layers import AddLayer, ConvLayer, CopyLayer, Layer, PoolLayer, RequantizeLayer, Size
+
+_LAYOUTS = 12  # choices of kernels that are laid out before the smallest is taken: steps at the peak are few
 
 
 @dataclass(frozen=True)
 class ArenaPlan:
-    """Offsets [B] in the arena: of each tensor, and of each call's scratch; and the arena's size [B].
+    """Layout of a firmware's arena, and where its tensors are.
 
     Parameters
     ----------
-    bound : least bytes that any layout of these tensors and scratch needs.
-    states : offset of each tensor that is kept between calls, in an array of its own.
-    bare : bytes that the planner needs for the tensors alone, without scratch and without writes in place.
-    tflm : bytes that TensorFlow Lite Micro's greedy planner takes for the same tensors, without scratch.
+    places : of the network's tensors in the layout's problem.
+    states : offset [B] of each tensor that is kept between calls, in an array of its own.
+    tflm : bytes that TensorFlow Lite Micro's greedy planner takes for the same tensors in the file's order, without
+        any scratch.
     """
 
-    size: int
-    bound: int
-    bare: int
+    layout: ArenaLayout
+    places: Mapping[int, int]
+    states: Mapping[int, int]
     tflm: int
-    tensors: dict[int, int]
-    scratch: dict[int, int]
-    states: dict[int, int]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the arena."""
+        return self.layout.size
+
+    def address(self, tensor: int) -> str:
+        """Return the C expression of a tensor's address: in the arena, or in the state that is kept between calls."""
+        return f"state + {self.states[tensor]}" if tensor in self.states else f"arena + {self.offset(tensor)}"
+
+    def offset(self, tensor: int) -> int:
+        """Return the offset of a tensor in the arena [B]."""
+        return self.layout.offsets[self.places[tensor]]
 
 
-def _firmware_arena(network: LoweredNetwork, uses: Sequence[KernelUse]) -> ArenaPlan:
-    """Return the places of all tensors, input and output among them, and of the scratch of each call."""
-    problem, places = arena_problem(network, uses)
-    layout = plan_arena(problem)
-    bare, _ = arena_problem(network)
-    tensors = {tensor: layout.offsets[place] for tensor, place in places.items()}
-    return ArenaPlan(
-        size=layout.size,
-        bound=layout.bound,
-        bare=plan_arena(bare).size,
-        tflm=tflm_plan(bare).size,
-        tensors=tensors,
-        scratch=dict(layout.scratch),
-        states=_state_offsets(network),
-    )
+def _plan_memory(
+    network: LoweredNetwork, choices: Sequence[Sequence[Kernel]], limit: float, tflm: int
+) -> tuple[tuple[Kernel, ...], ArenaPlan]:
+    """Return the kernel of each call and the arena: the fastest kernels whose arena keeps to a limit [B].
+
+    A call's kernel changes the bytes of its own step alone. So each call gets the first kernel with which its step
+    keeps to a threshold, or the one of the fewest bytes. Thresholds fall from the limit until the layout keeps to it;
+    where none does, the smallest layout found is the answer.
+
+    Parameters
+    ----------
+    choices : of each call the kernels that compute it, the fastest first.
+    tflm : bytes of TensorFlow Lite Micro's plan.
+    """
+    columns = [_live_with(network, [kernels[min(n, len(kernels) - 1)] for kernels in choices])
+               for n in range(max(map(len, choices)))]  # fmt: skip
+    needs = [column[: len(kernels)] for column, kernels in zip(zip(*columns, strict=True), choices, strict=True)]
+    thresholds = sorted({min(limit, need) for step in needs for need in step}, reverse=True)
+    layouts: list[tuple[ArenaLayout, tuple[Kernel, ...], dict[int, int]]] = []
+    tried: set[tuple[int, ...]] = set()
+    for threshold in [limit, *thresholds]:
+        places = tuple(_first_within(step, threshold) for step in needs)
+        if places in tried:
+            continue
+        tried.add(places)
+        kernels = tuple(options[place] for options, place in zip(choices, places, strict=True))
+        problem, of_tensor = _arena_problem(network, kernels)
+        layouts.append((plan_arena(problem), kernels, of_tensor))
+        if layouts[-1][0].size <= limit or len(tried) == _LAYOUTS:
+            break
+    layout, kernels, of_tensor = min(layouts, key=lambda candidate: candidate[0].size)
+    return kernels, ArenaPlan(layout, of_tensor, _state_offsets(network), tflm)
 
 
-def arena_problem(
-    network: LoweredNetwork, uses: Sequence[KernelUse] | None = None
+def _first_within(needs: Sequence[int], threshold: float) -> int:
+    """Return the place of the first of some bytes that keep to a threshold, or of the fewest."""
+    return next((place for place, need in enumerate(needs) if need <= threshold), needs.index(min(needs)))
+
+
+def _live_with(network: LoweredNetwork, kernels: Sequence[Kernel]) -> list[int]:
+    """Return the least bytes of each step where calls take these kernels."""
+    problem, _ = _arena_problem(network, kernels)
+    blocks = _blocks_of(problem)
+    return _live_bytes(blocks, _overlaps_of(problem, blocks))
+
+
+def _tflm_bytes(network: LoweredNetwork) -> int:
+    """Return the bytes of TensorFlow Lite Micro's plan for the tensors of a network, without scratch."""
+    return tflm_plan(_arena_problem(network)[0]).size
+
+
+def _arena_problem(
+    network: LoweredNetwork, kernels: Sequence[Kernel] | None = None
 ) -> tuple[ArenaProblem, dict[int, int]]:
     """Return the arena problem of kernel calls, and the place of each tensor in it.
 
-    Without `uses`, calls have no scratch and write nothing in place. A tensor that several calls write piece by piece
+    Without `kernels`, calls have no scratch and overlap nothing. A tensor that several calls write piece by piece
     is held from the first to the last of them.
     """
     flowing = [tensor for tensor in network.sizes if tensor not in network.states]
@@ -65,8 +113,7 @@ def arena_problem(
     steps: list[ArenaStep] = []
     written: set[int] = set()
     for number, call in enumerate(network.calls):
-        use = None if uses is None else uses[number]
-        step = _step(call, use, places)
+        step = _step(call, None if kernels is None else kernels[number], places)
         if call.output in written or call.output in network.states:  # a further piece, or state: nothing of its own
             tensors.append(ArenaTensor(f"piece {number}", 0))
             whole = (places[call.output],) if call.output in places else ()
@@ -76,16 +123,19 @@ def arena_problem(
     return ArenaProblem(tuple(tensors), tuple(steps), places[network.input], places[network.output]), places
 
 
-def _step(call: KernelCall, use: KernelUse | None, places: dict[int, int]) -> ArenaStep:
+def _step(call: KernelCall, kernel: Kernel | None, places: dict[int, int]) -> ArenaStep:
     layer = call.layer
     reads = tuple(dict.fromkeys(places[tensor] for tensor in call.inputs if tensor in places))
+    overlap = None if kernel is None else kernel.overlap(layer)
+    over = reads if layer.kind == "add" else tuple(places[tensor] for tensor in call.inputs[:1] if tensor in places)
     return ArenaStep(
         f"{call.operator}: {layer.kind}",
         layer.kind,
         reads,
         places.get(call.output, -1),
-        scratch=use.scratch if use else 0,
-        overwrites=reads if use and (use.kernel.in_place or use.kernel.overwrites(layer)) else (),
+        scratch=0 if kernel is None else kernel.scratch_bytes(layer),
+        overwrites=() if overlap is None else over,
+        overlap=overlap or Overlap(),
         macs=float(layer.macs) if isinstance(layer, ConvLayer) else 0.0,
         window=_window(layer),
     )
@@ -114,7 +164,7 @@ def _tensor_shapes(network: LoweredNetwork) -> dict[int, Size]:
     return shapes
 
 
-def state_bytes(network: LoweredNetwork) -> int:
+def _state_bytes(network: LoweredNetwork) -> int:
     """Return the bytes that are kept from one call of the firmware to the next, each tensor filled up to words."""
     return sum(_aligned(size) for size in network.states.values())
 

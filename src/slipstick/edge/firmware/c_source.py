@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from slipstick.core.arrays import AnyArray
 from slipstick.core.version import __version__
-from slipstick.edge.firmware.arena_plan import ArenaPlan, state_bytes
+from slipstick.edge.firmware.arena_plan import ArenaPlan, _state_bytes
 from slipstick.edge.firmware.c_values import _c_array, c_struct, comment
 from slipstick.edge.firmware.kernel_choice import KernelUse
 from slipstick.edge.firmware.lowering import CodeScale, LoweredNetwork
@@ -45,10 +45,11 @@ def _network_source(network: LoweredNetwork, uses: Sequence[KernelUse], plan: Ar
     """
     constants = _Constants()
     steps = []
+    offsets = plan.layout.scratch
     for place, use in enumerate(uses):
         names = {name: constants.name_of(array) for name, array in use.arrays.items()}
         struct = constants.struct_of(use.kernel.struct, c_struct(use.fields(names)), use.struct_bytes)
-        scratch = f"arena + {plan.scratch[place]}" if place in plan.scratch else _NULL
+        scratch = f"arena + {offsets[place]}" if place in offsets else _NULL
         steps.append(_step(use, scratch, struct, names, plan))
     parts = [
         _banner(network),
@@ -120,7 +121,7 @@ def _header(network: LoweredNetwork, plan: ArenaPlan) -> str:
     defines = [f"#define NETWORK_{end}_BYTES {size}" for end, size in sizes.items()]
     defines.append(f"#define NETWORK_ARENA_BYTES {plan.size}")
     if network.states:
-        defines.append(f"#define NETWORK_STATE_BYTES {state_bytes(network)}")
+        defines.append(f"#define NETWORK_STATE_BYTES {_state_bytes(network)}")
     defines.append(f"#define NETWORK_FRAMES {network.frames}{_STREAM_NOTE * (network.frames > 1)}")
     for end, (codes, moved) in ends.items():
         defines += _code_defines(end, codes, moved)
@@ -168,22 +169,17 @@ int8_t *network_output(void);
 
 
 def _ends(network: LoweredNetwork, plan: ArenaPlan) -> str:
-    offsets = {"input": plan.tensors[network.input], "output": plan.tensors[network.output]}
+    offsets = {"input": plan.offset(network.input), "output": plan.offset(network.output)}
     return "\n".join(f"int8_t *network_{end}(void) {{ return arena + {at}; }}" for end, at in offsets.items()) + "\n"
 
 
 def _step(use: KernelUse, scratch: str, struct: str, names: Mapping[str, str], plan: ArenaPlan) -> str:
     """Return one row of the table of steps."""
-    first, *second = [_address(tensor, plan) for tensor in use.call.inputs]
+    first, *second = [plan.address(tensor) for tensor in use.call.inputs]
     fields = [f"&{struct}", names.get("weights", _NULL), first, *(second or [_NULL])]
-    fields += [_address(use.call.output, plan), scratch, f"RUN_{use.kernel.symbol.upper()}"]
+    fields += [plan.address(use.call.output), scratch, f"RUN_{use.kernel.symbol.upper()}"]
     remark = f"{use.call.operator}: {comment(use.call.tensor_name)}"
     return f"    {{{', '.join(fields)}}}, /* {remark} */\n"
-
-
-def _address(tensor: int, plan: ArenaPlan) -> str:
-    """Return the address of a tensor: in the arena, or in the state that is kept between calls."""
-    return f"state + {plan.states[tensor]}" if tensor in plan.states else f"arena + {plan.tensors[tensor]}"
 
 
 def _run(uses: Sequence[KernelUse], steps: Sequence[str]) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from slipstick.core.errors import SlipstickError
 from slipstick.core.system import System
-from slipstick.edge.firmware.arena_plan import ArenaPlan, _firmware_arena, state_bytes
+from slipstick.edge.arena.operator_order import best_order
+from slipstick.edge.firmware.arena_plan import ArenaPlan, _plan_memory, _state_bytes, _tflm_bytes
 from slipstick.edge.firmware.c_source import NetworkSource, _network_source
 from slipstick.edge.firmware.code_size import _predicted_code_bytes
 from slipstick.edge.firmware.golden import GoldenVectors, _golden_vectors
-from slipstick.edge.firmware.kernel_choice import KernelUse, _choose_kernels, _kernel_texts
+from slipstick.edge.firmware.kernel_choice import KernelUse, _kernel_choices, _kernel_texts, _kernel_use
 from slipstick.edge.firmware.lowering import LoweredNetwork, lower
 from slipstick.edge.firmware.project_files import _firmware_files
 from slipstick.edge.firmware.row_stream import _as_stream
@@ -49,7 +51,7 @@ class Firmware:
     @property
     def state(self) -> int:
         """Bytes that a stream keeps from one call to the next; 0 without a stream."""
-        return state_bytes(self.network)
+        return _state_bytes(self.network)
 
     @property
     def flash(self) -> int:
@@ -89,6 +91,7 @@ def build_firmware(
     storages: Mapping[int, WeightStorage] | None = None,
     patches: bool = False,
     stream: bool = False,
+    arena: float | None = None,
 ) -> Firmware:
     """Return the firmware of an integer network for a board.
 
@@ -98,6 +101,8 @@ def build_firmware(
         does not hold for the weights.
     patches : whether the first stage runs in tiles where that makes the arena smaller.
     stream : whether each call takes one row of the input, and the rows that windows need are kept as state.
+    arena : limit of the arena [B], under which the fastest kernels are taken. None: what TensorFlow Lite Micro's
+        planner takes for the tensors alone, or the board's memory where pool kernels have their tables in the arena.
 
     Errors
     ------
@@ -107,16 +112,50 @@ def build_firmware(
     target = _target_of(system)
     lowered = _with_pool(_with_storages(lower(network), storages or {}))
     lowered = _as_stream(lowered) if stream else lowered
-    firmware = _built(lowered, target)
-    if patches:
-        firmware = min(firmware, _built(_with_patches(lowered), target), key=lambda built: built.arena.size)
+    limit = _Limit(target, arena, _tflm_bytes(lowered))
+    firmware = _built(lowered, limit)
+    if not stream:
+        firmware = _smallest([firmware, *(_built(other, limit) for other in _ordered(firmware))])
+        if patches:
+            tiled = _with_patches(firmware.network, firmware.arena)
+            firmware = _smallest([firmware, *(_built(other, limit) for other in tiled)])
     memory = firmware.arena.size + firmware.state
     hint = ""
-    if not (patches or stream) and memory > target.ram:
-        smaller = _built(_with_patches(lowered), target).arena.size
+    if not (patches or stream) and memory > min(target.ram, arena or target.ram):
+        tiled = _with_patches(firmware.network, firmware.arena)
+        smaller = min([_built(other, limit).arena.size for other in tiled], default=memory)
         hint = f"; with patches {smaller:,} B" * (smaller < memory)
     _check_memory(target, firmware.flash, memory, hint)
+    if arena is not None and firmware.arena.size > arena:
+        message = f"the arena needs {firmware.arena.size:,} B with the kernels of the least scratch{hint}"
+        raise SlipstickError(message, path="arena", value=arena, allowed=f"from {firmware.arena.size:,} B")
     return firmware
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """Limit of an arena: what the user gave, or what TensorFlow Lite Micro's planner takes [B], on a board."""
+
+    target: Target
+    user: float | None
+    tflm: int
+
+    def of(self, network: LoweredNetwork) -> float:
+        """Return the bytes that a network's arena may take."""
+        pools = any(isinstance(call.layer, ConvLayer) and call.layer.storage for call in network.calls)
+        limit = self.user or (self.target.ram if pools else self.tflm)
+        return min(limit, self.target.ram - _state_bytes(network))
+
+
+def _smallest(firmwares: Sequence[Firmware]) -> Firmware:
+    return min(firmwares, key=lambda firmware: firmware.arena.size)
+
+
+def _ordered(firmware: Firmware) -> Iterator[LoweredNetwork]:
+    """Yield the network with its calls in the order of the least bytes, where that is another than the file's."""
+    order = best_order(firmware.arena.layout.problem)
+    if order != tuple(range(len(order))):
+        yield replace(firmware.network, calls=tuple(firmware.network.calls[place] for place in order))
 
 
 def _with_storages(network: LoweredNetwork, storages: Mapping[int, WeightStorage]) -> LoweredNetwork:
@@ -137,7 +176,9 @@ def _with_pool(network: LoweredNetwork) -> LoweredNetwork:
     """
     layers = share_pool([call.layer for call in network.calls])
     pooled = [
-        layer for layer in layers if isinstance(layer, ConvLayer) and layer.storage and layer.storage.pool is not None
+        layer
+        for layer, call in zip(layers, network.calls, strict=True)
+        if layer is not call.layer and isinstance(layer, ConvLayer)
     ]
     if not pooled:
         return network
@@ -149,8 +190,13 @@ def _with_pool(network: LoweredNetwork) -> LoweredNetwork:
     return replace(network, calls=tuple(calls))
 
 
-def _built(network: LoweredNetwork, target: Target) -> Firmware:
-    uses = _choose_kernels(network, target.features)
-    arena = _firmware_arena(network, uses)
+def _built(network: LoweredNetwork, limit: _Limit) -> Firmware:
+    target = limit.target
+    choices = _kernel_choices(network, target.features)
+    kernels, arena = _plan_memory(network, choices, limit.of(network), limit.tflm)
+    uses = tuple(
+        _kernel_use(call, kernel, options[0], target.features)
+        for call, kernel, options in zip(network.calls, kernels, choices, strict=True)
+    )
     source = _network_source(network, uses, arena)
     return Firmware(network, target, uses, arena, source, _predicted_code_bytes(uses, target.core))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from slipstick.edge.arena.arena_picture import arena_svg
 from slipstick.edge.board_figures import board_figures
 from slipstick.edge.latency.measured_time import measured_time
 from slipstick.edge.layers import ConvLayer
@@ -26,7 +27,10 @@ def firmware_report(firmware: Firmware, run: FirmwareRun | None, inputs: dict[st
     if run is not None:
         metrics = _run_metrics(run, metrics["memory"])
         tables["functions"] = _functions(run)
-    return Report.of(inputs, metrics, tables, title=title).with_detail(firmware if run is None else run)
+    return Report.of(inputs, metrics, tables, title=title).with_detail(
+        firmware if run is None else run,
+        lambda: {"arena": arena_svg(firmware.arena.layout, f"{firmware.network.name}: arena")},
+    )
 
 
 def _memory(firmware: Firmware, run: FirmwareRun | None) -> dict[str, Metric]:
@@ -35,6 +39,7 @@ def _memory(firmware: Firmware, run: FirmwareRun | None) -> dict[str, Metric]:
     arena = Metric(firmware.arena.size, "B", "counted", "input, output, tensors between and scratch")
     memory = {"peak": arena, "capacity": Metric(target.ram, "B", "given", f"{target.ram_name} of {target.board}")}
     memory["arena"] = arena
+    memory["tflm_arena"] = Metric(firmware.arena.tflm, "B", "counted", "TensorFlow Lite Micro's plan, no scratch")
     if firmware.state:
         memory["state"] = Metric(firmware.state, "B", "counted", "rows kept between calls of a stream")
     if run is not None:
@@ -69,6 +74,9 @@ def _run_metrics(run: FirmwareRun, memory: dict[str, Metric]) -> dict[str, Any]:
 def _layers(firmware: Firmware, run: FirmwareRun | None) -> Table:
     columns = {"call": "", "operator": "", "kernel": "", "MACs": "", "flash": "B", "scratch": "B"}
     rows = [_layer_row(place, use) for place, use in enumerate(firmware.uses)]
+    if any(use.passed_over for use in firmware.uses):
+        columns |= {"faster, no room": ""}
+        rows = [(*row, use.passed_over) for row, use in zip(rows, firmware.uses, strict=True)]
     if run is not None:
         columns |= {"instructions": "", "per MAC": ""}
         rows = [

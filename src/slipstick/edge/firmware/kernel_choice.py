@@ -11,7 +11,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.edge.firmware.c_fields import REQUANT_ARRAYS, layer_fields
 from slipstick.edge.firmware.lowering import KernelCall, LoweredNetwork
 from slipstick.edge.firmware.struct_sizes import _struct_sizes
-from slipstick.edge.kernels.firmware_kernels import choose_kernel
+from slipstick.edge.kernels.firmware_kernels import kernels_for
 from slipstick.edge.kernels.kernel import SOURCES, Kernel
 from slipstick.edge.layers import ConvLayer, Layer
 
@@ -32,6 +32,7 @@ class KernelUse:
     Parameters
     ----------
     struct_bytes : of the kernel's struct in flash.
+    passed_over : the fastest kernel where it was not taken, since its scratch has no room in the arena; or empty.
     """
 
     call: KernelCall
@@ -40,6 +41,7 @@ class KernelUse:
     scratch: int
     files: tuple[str, ...]
     struct_bytes: int
+    passed_over: str = ""
 
     def fields(self, names: Mapping[str, str]) -> Mapping[str, str]:
         """Return the fields of the kernel's struct as C text, from the C names of its arrays.
@@ -66,27 +68,31 @@ class KernelUse:
         return sum(-(-array.nbytes // 4) * 4 for array in self.arrays.values())
 
 
-def _choose_kernels(network: LoweredNetwork, features: Collection[str]) -> tuple[KernelUse, ...]:
-    """Return the kernel of each call for a core with these features; assembly is taken where it has some.
+def _kernel_choices(network: LoweredNetwork, features: Collection[str]) -> tuple[tuple[Kernel, ...], ...]:
+    """Return the kernels that compute each call on a core with these features, the fastest first.
 
     Errors
     ------
     SlipstickError naming the operator, for one that no kernel takes.
     """
-    return tuple(_use(call, features) for call in network.calls)
+    return tuple(_choices(call, features) for call in network.calls)
 
 
-def _use(call: KernelCall, features: Collection[str]) -> KernelUse:
-    layer = call.layer
+def _choices(call: KernelCall, features: Collection[str]) -> tuple[Kernel, ...]:
     try:
-        kernel = choose_kernel(layer, features)
+        return kernels_for(call.layer, features)
     except SlipstickError as error:
-        path = f"operators.{call.operator}.{layer.kind}"
+        path = f"operators.{call.operator}.{call.layer.kind}"
         raise SlipstickError(error.message, path=path, value=error.value, allowed=error.allowed) from None
-    files = kernel.files(features)
+
+
+def _kernel_use(call: KernelCall, kernel: Kernel, fastest: Kernel, features: Collection[str]) -> KernelUse:
+    """Return a call with its kernel's constants; assembly is taken where it has some for the core."""
+    layer = call.layer
     size = kernel.struct_bytes or _struct_sizes(_source_texts([kernel.header]).values())[kernel.struct]
     arrays = _read_arrays(kernel, layer, _requant_arrays(layer) | kernel.pack(layer))
-    return KernelUse(call, kernel, arrays, kernel.scratch_bytes(layer), files, size)
+    return KernelUse(call, kernel, arrays, kernel.scratch_bytes(layer), kernel.files(features), size,
+                     fastest.symbol if fastest is not kernel else "")  # fmt: skip
 
 
 def _kernel_texts(uses: Iterable[KernelUse]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
+from slipstick.edge.firmware.fused_padding import _fused_padding
 from slipstick.edge.layers import (
     AddLayer,
     ConvLayer,
@@ -133,6 +134,7 @@ def _lowered(
     ends = source.tensors[source.input], source.tensors[source.output]
     if not calls:
         raise SlipstickError("a network that computes nothing", path="network", value=source.name)
+    calls = list(_fused_padding(calls, alias.get(source.output, source.output)))
     used = {source.input, *(tensor for call in calls for tensor in (*call.inputs, call.output))}
     codes = [_quantisation(_int8(tensor)) for tensor in ends]
     return LoweredNetwork(

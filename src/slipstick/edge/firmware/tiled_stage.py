@@ -5,36 +5,42 @@ Source: Lin et al., "MCUNetV2" (NeurIPS 2021); which stage and how many tiles: `
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import product
 
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.arena.arena_problem import ArenaProblem, ArenaStep
-from slipstick.edge.arena.patches import Region, needed_region, patch_plan, tile_regions
-from slipstick.edge.firmware.arena_plan import arena_problem
+from slipstick.edge.arena.patches import Region, needed_region, patch_plans, tile_regions
+from slipstick.edge.firmware.arena_plan import ArenaPlan
 from slipstick.edge.firmware.lowering import KernelCall, LoweredNetwork
 from slipstick.edge.layers import AddLayer, ConvLayer, CopyLayer, Layer, PoolLayer, RequantizeLayer, Size
 
+_PLANS = 3  # that are laid out with their kernels: a plan's own bound knows neither copies nor the kernels of tiles
 
-def _with_patches(network: LoweredNetwork) -> LoweredNetwork:
-    """Return the network with its first stage in tiles where that makes the arena smaller, else the network itself.
+
+def _with_patches(network: LoweredNetwork, arena: ArenaPlan) -> Iterator[LoweredNetwork]:
+    """Yield the network with its first stage in tiles, in the ways that promise the smallest arenas.
 
     Outputs stay the same to the last bit: every tile computes its pixels from the same pixels.
+
+    Parameters
+    ----------
+    arena : of the network as it is.
     """
-    problem, places = arena_problem(network)
-    plan = patch_plan(problem)
-    if not plan.stage:
-        return network
-    tensors = {place: tensor for tensor, place in places.items()}
-    tiled = _Tiled(network, problem, tensors, plan.stage, dict(network.sizes))
-    height, width, _ = problem.tensors[tiled.result].shape or (1, 1, 1)
-    for row, column in product(range(plan.tiles), repeat=2):
-        rows = (row * height // plan.tiles, (row + 1) * height // plan.tiles)
-        columns = (column * width // plan.tiles, (column + 1) * width // plan.tiles)
-        tiled.add_tile((*rows, *columns))
-    calls = (*tiled.calls, *network.calls[plan.stage :])
-    used = {network.input, *(tensor for call in calls for tensor in (*call.inputs, call.output))}
-    return replace(network, calls=calls, sizes={tensor: size for tensor, size in tiled.sizes.items() if tensor in used})
+    problem = arena.layout.problem
+    tensors = {place: tensor for tensor, place in arena.places.items()}
+    for plan in patch_plans(problem)[:_PLANS]:
+        tiled = _Tiled(network, problem, tensors, plan.stage, dict(network.sizes))
+        height, width, _ = problem.tensors[tiled.result].shape or (1, 1, 1)
+        for row, column in product(range(plan.tiles), repeat=2):
+            rows = (row * height // plan.tiles, (row + 1) * height // plan.tiles)
+            columns = (column * width // plan.tiles, (column + 1) * width // plan.tiles)
+            tiled.add_tile((*rows, *columns))
+        calls = (*tiled.calls, *network.calls[plan.stage :])
+        used = {network.input, *(tensor for call in calls for tensor in (*call.inputs, call.output))}
+        sizes = {tensor: size for tensor, size in tiled.sizes.items() if tensor in used}
+        yield replace(network, calls=calls, sizes=sizes)
 
 
 @dataclass(eq=False)

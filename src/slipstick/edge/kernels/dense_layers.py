@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.edge.kernels.kernel import Kernel
+from slipstick.edge.kernels.overlap import window_overlap
 from slipstick.edge.kernels.streams import moved_bias, raw_sums_fit
 from slipstick.edge.layers import ConvLayer
 
@@ -30,6 +31,7 @@ DENSE_PAIRS = Kernel(
     applies=raw_sums_fit,
     requires=frozenset({"dsp"}),
     scratch_bytes=lambda layer: 2 * _filled(layer),
+    overlap=window_overlap(1),
     pack=_pack,
     header="nn_dsp.h",
 )
@@ -40,6 +42,7 @@ DENSE_PLAIN = Kernel(
     ("dense",),
     {"c": ("nn_dense_s8_plain.c",)},
     applies=raw_sums_fit,
-    scratch_bytes=_filled,
+    scratch_bytes=lambda layer: _filled(layer) if layer.input[2] % 4 else 0,
+    overlap=window_overlap(0),
     pack=_pack,
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from slipstick.edge.arena.arena_problem import Overlap
 from slipstick.edge.kernels.kernel import Kernel
+from slipstick.edge.kernels.overlap import window_overlap
 from slipstick.edge.kernels.streams import depthwise_taps, stream, stream_fields, streamable
 from slipstick.edge.layers import ConvLayer
 
@@ -37,6 +39,7 @@ CONV3X3_DSP = Kernel(
     applies=_square_applies,
     requires=_DSP,
     scratch_bytes=lambda layer: 3 * 6 * 2 * layer.input[2] + 4 * layer.output[2],
+    overlap=window_overlap(4, by_row=True),
     pack=lambda layer: {"weights": stream(layer, _square_weights(layer))},
     fields=stream_fields,
     header="nn_dsp.h",
@@ -65,12 +68,6 @@ def _window_weights(layer: ConvLayer) -> NDArray[np.int8]:
     return ordered
 
 
-def _window_overwrites(layer: ConvLayer) -> bool:
-    """Return whether the output may lie where the input does: four pixels are read whole before they are written."""
-    points = layer.kernel == layer.stride == (1, 1) and layer.padding == (0, 0)
-    return points and layer.output[2] <= layer.input[2]
-
-
 def _window_scratch(layer: ConvLayer) -> int:
     row, size = _filled(layer)
     return 8 * size + row + 4 * layer.output[2]
@@ -87,7 +84,7 @@ CONV_DSP = Kernel(
     applies=_window_applies,
     requires=_DSP,
     scratch_bytes=_window_scratch,
-    overwrites=_window_overwrites,
+    overlap=window_overlap(4),
     pack=lambda layer: {"weights": stream(layer, _window_weights(layer))},
     fields=stream_fields,
     header="nn_dsp.h",
@@ -101,6 +98,12 @@ def _depthwise_applies(layer: ConvLayer) -> bool:
     return shape and layer.output[2] == channels and channels % 4 == 0 and streamable(layer)
 
 
+def _depthwise_overlap(layer: ConvLayer) -> Overlap | None:
+    """Return that the output may be the input: four channels at a time are read before they are written."""
+    smaller = layer.output[0] <= layer.input[0] and layer.output[1] <= layer.input[1]
+    return Overlap(exact=True) if smaller and layer.padding[0] <= 1 else None
+
+
 DEPTHWISE3X3_DSP = Kernel(
     "nn_depthwise3x3_s8_dsp",
     "nn_stream_conv",
@@ -111,7 +114,8 @@ DEPTHWISE3X3_DSP = Kernel(
     },
     applies=_depthwise_applies,
     requires=_DSP,
-    scratch_bytes=lambda layer: 32 * (layer.output[1] + 2),
+    scratch_bytes=lambda layer: 32 * (layer.output[1] + 2) + layer.input[1] * layer.input[2],
+    overlap=_depthwise_overlap,
     pack=lambda layer: {"weights": stream(layer, depthwise_taps(layer))},
     fields=stream_fields,
     header="nn_dsp.h",

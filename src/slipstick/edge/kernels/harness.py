@@ -86,8 +86,14 @@ class Harness:
             files = [text, *harness_files(cases, sorted(core.features) if assembly else ())]
             self.machine = Machine(build_image(core, files, [f"case_{place}" for place in range(len(cases))], build))
 
-    def run(self, place: int, inputs: Sequence[NDArray[Any]], output_bytes: int) -> tuple[NDArray[np.uint8], Profile]:
+    def run(
+        self, place: int, inputs: Sequence[NDArray[Any]], output_bytes: int, *, ahead: int | None = None, over: int = 0
+    ) -> tuple[NDArray[np.uint8], Profile]:
         """Return the output bytes of a case, and its profile.
+
+        Parameters
+        ----------
+        ahead : bytes from the output's first byte to that of the input at place `over`, where both overlap.
 
         Errors
         ------
@@ -97,10 +103,15 @@ class Harness:
         machine.release()
         addresses = [machine.place(values) for values in inputs]
         sizes = (output_bytes, case.kernel.scratch_bytes(case.layer))
-        areas = [machine.place(_GUARD + _GUARD[:1] * size + _GUARD) for size in sizes]
+        content = b"" if ahead is None else _GUARD[:1] * ahead + inputs[over].tobytes()
+        content += _GUARD[:1] * (output_bytes - len(content))
+        areas = [machine.place(_GUARD + content + _GUARD), machine.place(_GUARD + _GUARD[:1] * sizes[1] + _GUARD)]
+        if ahead is not None:
+            addresses[over] = areas[0] + 16 + ahead
         profile = machine.profile(f"case_{place}", *addresses, *(area + 16 for area in areas))
-        for area, size, kind in zip(areas, sizes, ("output", "scratch"), strict=True):
-            if machine.read(area, 16) != _GUARD or machine.read(area + 16 + size, 16) != _GUARD:
+        rest = (content + _GUARD)[output_bytes:][:16]  # what follows the output must stay
+        for area, size, kind, after in zip(areas, sizes, ("output", "scratch"), (rest, _GUARD), strict=True):
+            if machine.read(area, 16) != _GUARD or machine.read(area + 16 + size, 16) != after:
                 raise RuntimeError(f"{case.kernel.symbol} writes beyond its {kind}")
         scratch = np.frombuffer(machine.read(areas[1] + 16, sizes[1]), np.uint8)
         self.scratch_used = int(np.flatnonzero(scratch != _GUARD[0])[-1] + 1) if (scratch != _GUARD[0]).any() else 0

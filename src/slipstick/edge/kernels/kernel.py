@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from slipstick.core.arrays import AnyArray
+from slipstick.edge.arena.arena_problem import Overlap
 from slipstick.edge.layers import ConvLayer
 
 SOURCES = Path(__file__).parent / "sources"  # of all kernels, C and assembly, and their header nn.h
@@ -42,7 +43,8 @@ class Kernel:
         from the layer's own.
     fields : C text of the struct's fields in order, from a layer and the C names of its arrays; None where the struct
         is the one of nn.h for this kind of layer.
-    in_place : whether the output may lie where the first input does, for any layer; `overwrites` says so for a layer.
+    overlap : how far before the first input (of an addition: both) the output of a layer must begin where it overlaps
+        it (`kernels/overlap.py`); None where it may not.
     """
 
     symbol: str
@@ -54,8 +56,7 @@ class Kernel:
     scratch_bytes: Callable[[Any], int] = lambda layer: 0
     pack: Callable[[Any], Packed] = _file_order
     fields: _Fields | None = None
-    in_place: bool = False
-    overwrites: Callable[[Any], bool] = lambda layer: False
+    overlap: Callable[[Any], Overlap | None] = lambda layer: None
     header: str = "nn.h"
     struct_bytes: int | None = None
 

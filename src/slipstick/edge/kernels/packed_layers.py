@@ -70,7 +70,7 @@ def _streamed(base: Kernel, suffix: str, storage: str, holds: Callable[[Any], bo
     sources = {family: (f"nn_conv_packed_{suffix}.c", *files) for family, files in base.sources.items()}
     return Kernel(
         f"nn_conv_{storage}_{suffix}", "nn_packed_conv", ("conv",), sources, applies, base.requires, scratch, pack,
-        _fields, header="nn_packed.h", struct_bytes=_STRUCT_BYTES,
+        _fields, overlap=base.overlap, header="nn_packed.h", struct_bytes=_STRUCT_BYTES,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipstick.edge.kernels.kernel import Kernel
+from slipstick.edge.kernels.overlap import _row_ring_overlap, window_overlap
 from slipstick.edge.kernels.streams import (
     alive,
     depthwise_taps,
@@ -72,6 +73,7 @@ CONV3X3 = Kernel(
     },
     applies=_applies,
     scratch_bytes=_scratch,
+    overlap=window_overlap(4, by_row=True),
     pack=lambda layer: {"weights": stream(layer, _taps(layer))},
     fields=stream_fields,
     header="nn_words.h",
@@ -86,6 +88,7 @@ CONV3X3_QUAD = Kernel(
     applies=lambda layer: _applies(layer) and layer.output[2] % 4 == 0,
     requires=frozenset({"rv32"}),
     scratch_bytes=_scratch,
+    overlap=window_overlap(4, by_row=True),
     pack=lambda layer: {"weights": _quad_stream(layer, _taps(layer))},
     fields=stream_fields,
     header="nn_words.h",
@@ -102,6 +105,7 @@ CONV_WORDS = Kernel(
     },
     applies=_window_applies,
     scratch_bytes=_window_scratch,
+    overlap=window_overlap(4),
     pack=lambda layer: {"weights": stream(layer, _values(layer))},
     fields=stream_fields,
     header="nn_words.h",
@@ -116,6 +120,7 @@ CONV_QUAD = Kernel(
     applies=lambda layer: _window_applies(layer) and layer.output[2] % 4 == 0,
     requires=frozenset({"rv32"}),
     scratch_bytes=_window_scratch,
+    overlap=window_overlap(4),
     pack=lambda layer: {"weights": _quad_stream(layer, _values(layer))},
     fields=stream_fields,
     header="nn_words.h",
@@ -139,6 +144,7 @@ CONV3X3_LONG = Kernel(  # fewer instructions than CONV3X3 and more cycles, where
     applies=_long_applies,
     requires=frozenset({"thumb2"}),
     scratch_bytes=lambda layer: 60 * layer.input[2] + 4 * layer.output[2],
+    overlap=window_overlap(4, by_row=True),
     pack=lambda layer: {"weights": stream(layer, _taps(layer))},
     fields=stream_fields,
     header="nn_words.h",
@@ -157,6 +163,7 @@ DEPTHWISE3X3 = Kernel(
     ("depthwise",),
     {"c": ("nn_depthwise3x3_s8.c",)},
     applies=_depthwise_applies,
+    overlap=_row_ring_overlap,
     scratch_bytes=lambda layer: 3 * ((layer.output[1] - 1) * layer.stride[1] + 3) * layer.input[2],
     pack=lambda layer: {"weights": stream(layer, depthwise_taps(layer))},
     fields=stream_fields,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -24,6 +24,7 @@ from slipstick.trained.torch.observed_windows import _InputWindows, _observe_win
 if TYPE_CHECKING:
     from torch import nn
 
+    from slipstick.core.encoding import Encoded
     from slipstick.networks.graphs.imported import ImportedGraph
 
 _OBSERVED = 128  # images of which the layers' inputs are kept
@@ -53,6 +54,7 @@ class TorchNetwork(TrainedNetwork):
     normal : how bytes become its inputs; None: neither the file nor the caller says.
     shape : height, width and channels of its images; None: unknown.
     file : the kind of file that it came in; None for a module of the caller's own.
+    encoded : encodings of the layers whose weights came packed, which the quantiser keeps.
     """
 
     integers: ClassVar[bool] = False
@@ -62,6 +64,7 @@ class TorchNetwork(TrainedNetwork):
     shape: Shape | None = None
     file: _ModuleFile | None = None
     background: int = 0
+    encoded: Mapping[str, Encoded] = field(default_factory=dict)
 
     @property
     def suffix(self) -> str:
@@ -118,7 +121,12 @@ class TorchNetwork(TrainedNetwork):
         """Return a copy with new weights; a bias for a layer without one is folded into the batch norm behind it."""
         module = deepcopy(self.module)
         _put_weights(module, weights, biases or {}, self._norms if biases else {})
-        return replace(self, module=module)
+        encoded = {name: tensor for name, tensor in self.encoded.items() if name not in weights}
+        return replace(self, module=module, encoded=encoded)
+
+    def with_encoded(self, encoded: Mapping[str, Encoded]) -> TorchNetwork:
+        """Return the network that remembers the encodings of its layers' weights: the quantiser keeps their numbers."""
+        return replace(self, encoded=dict(encoded))
 
     def to_bytes(self, notes: Mapping[str, object] | None = None) -> bytes:
         """Return the contents of the network's file, in the file format that the module was read from."""
