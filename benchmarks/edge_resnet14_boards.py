@@ -11,17 +11,18 @@ from typing import Any
 import numpy as np
 from edge_peers.builds import fastest
 from edge_peers.library import Library
-from slipstick.engines.board_networks import _board_network, _BoardNetwork
 
 from slipstick.core.catalogue import systems
 from slipstick.core.files import write_text
 from slipstick.datasets import data_set
-from slipstick.edge.emulator import CORES, Machine
+from slipstick.edge.emulator import Machine
 from slipstick.edge.firmware.firmware_build import Firmware, build_firmware
 from slipstick.edge.firmware.measured_run import _firmware_image, _tool, run_firmware
 from slipstick.edge.kernels.firmware_kernels import choose_kernel
 from slipstick.edge.kernels.harness import Case
 from slipstick.edge.layers import AddLayer, ConvLayer
+from slipstick.engines.board_networks import _BoardNetwork, _quantised
+from slipstick.trained import open_network
 from slipstick.trained.integer.execute import _prepare
 
 DATA = "cifar10-jpeg"
@@ -43,12 +44,12 @@ def board_goals(folder: Path, cmsis_nn: Path | None) -> None:
             write_text(place, json.dumps(counts))
         return counts[name]
 
-    networks: dict[str, _BoardNetwork] = {}
+    data, networks = data_set(DATA), dict[str, _BoardNetwork]()
 
     def network(kind: str) -> _BoardNetwork:
         file = {"pools": "pools.slip", "int8": "fp32-longer.safetensors"}[kind]
         if kind not in networks:
-            networks[kind] = _board_network(folder / file, DATA, "")
+            networks[kind] = _quantised(open_network(folder / file, data), data, "")
         return networks[kind]
 
     library = Library("cmsis-nn", cmsis_nn)
@@ -176,6 +177,3 @@ def curve(instructions: dict[str, int], shares: dict[str, float]) -> None:
         f"{counts[0] / 1e6:.2f} M to {counts[-1] / 1e6:.2f} M, {'falling' if falls else 'not falling'} with every bit"
     )
     print(f"goal: one binary at 8 to 1 bits, M3 | reached {reached} | wanted falling | {'met' if falls else 'missed'}")
-
-
-__all__ = ["CORES", "board_goals"]

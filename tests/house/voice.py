@@ -22,8 +22,8 @@ from pathlib import Path
 # Folders and files where a violation fails the tests: everything.
 REBUILT = {"."}
 # classes and functions at the top level of modules in src: 600, 120 for boards, 6 for layers of approximate products,
-# 3 for questions with weights, 13 for the quantiser
-MAX_PUBLIC_NAMES = 742
+# 3 for questions with weights, 13 for the quantiser, 3 for pools that learn and are fitted to outputs
+MAX_PUBLIC_NAMES = 745
 
 MAX_FUNCTION_LINES = 60
 MAX_PARAMETERS = 8
