@@ -1,6 +1,6 @@
 """Kernels of microcontrollers beside the vendors': instructions of whole calls in the emulator, same bytes out.
 
-    python benchmarks/edge_kernels.py [--cmsis-nn FOLDER] [--esp-nn FOLDER] [--only int8|pools]
+    python benchmarks/edge_kernels.py [--cmsis-nn FOLDER] [--esp-nn FOLDER] [--only int8|pools|network]
 
 Instructions are counted exactly, cycles are a crude estimate (load, store and branch 2, LDM 1 + n; M3: MLA 2, SMULL 4,
 SMLAL 5.5; no wait states). Every compiler at hand with its fast flags builds every kernel, theirs and ours, and the
@@ -30,6 +30,7 @@ sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "tests")]
 import numpy as np  # noqa: E402  after the paths
 from edge_peers.builds import Counted, compilers, fastest  # noqa: E402
 from edge_peers.library import Library  # noqa: E402
+from edge_pooled_network import network_goals  # noqa: E402
 from edge_pools import pool_goals  # noqa: E402
 
 from edge.single_layers import Single, addition, convolution  # noqa: E402
@@ -151,7 +152,11 @@ def _print_row(contest: Contest, theirs: Counted | None, portable: Counted, asse
     print(f"{contest.core + ' ' + contest.name:36} {row}   {ratios}  {scratch}  {builds}", flush=True)
 
 
-FAMILIES: dict[str, Callable[[Libraries], None]] = {"int8": int8_goals, "pools": pool_goals}
+FAMILIES: dict[str, Callable[[Libraries], None]] = {
+    "int8": int8_goals,
+    "pools": pool_goals,
+    "network": network_goals,
+}
 
 
 def main() -> None:

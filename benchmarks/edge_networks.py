@@ -4,12 +4,14 @@
     python benchmarks/edge_networks.py kws pico    only where every word stands in "network board"
 
 Every output byte is compared with the bit-true runner and with LiteRT's reference kernels; predicted flash and arena
-with the linked image. One line a goal; exit code 0 either way. Networks: SLIPSTICK_DATA or ../shared.
+with the linked image. Where gcc and QEMU are installed, gcc compiles the folder as well, and QEMU runs it from reset.
+One line a goal; exit code 0 either way. Networks: SLIPSTICK_DATA or ../shared.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,7 +39,25 @@ NETWORKS = {
 BOARDS = {
     "pico": "M0+", "nucleo-f207": "M3", "nucleo-f446": "M4", "nucleo-h743": "M7", "esp32-c3-devkitm": "RV32",
 }  # fmt: skip
+MACHINES = {  # board -> QEMU's machine, core, origin of flash and memory there (None: as the board's)
+    "nucleo-f207": ("netduino2", "cortex-m3", None),
+    "nucleo-f446": ("netduinoplus2", "cortex-m4", None),
+    "nucleo-h743": ("mps2-an500", "cortex-m7", (0x00000000, 0x20000000)),
+}
+GCC, QEMU = "arm-none-eabi-gcc", "qemu-system-arm"
+ENDING = """#include "network_test.h"
+
+/* Golden vectors, and the end of the emulation with exit status 0 where every byte is equal (semihosting). */
+int main(void) {
+  const unsigned block[2] = {0x20026u, network_test() != 0};
+  register unsigned call __asm__("r0") = 0x20u;
+  register const unsigned *argument __asm__("r1") = block;
+  __asm__ volatile("bkpt 0xab" : "+r"(call) : "r"(argument) : "memory");
+  return 0;
+}
+"""
 FLASH_BAND = 0.02  # of predicted over linked
+QEMU_SECONDS = 300.0  # after which a hanging image is given up
 SECONDS = 60.0  # of a newcomer's emit, compile and run
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-fsanitize=undefined,address"]
 
@@ -128,6 +148,50 @@ def judge_host(name: str, firmware: Firmware) -> None:
     )
 
 
+def judge_gcc(result: Result) -> None:
+    """Compile the folder with gcc for the board's core, warnings as errors, and run it in QEMU from reset."""
+    name = f"{result.network} on {BOARDS[result.board]}: gcc, from reset in QEMU"
+    if result.board not in MACHINES:
+        not_run(name, "QEMU has no machine with this core and as much memory")
+        return
+    missing = [program for program in (GCC, QEMU) if shutil.which(program) is None]
+    if missing:
+        not_run(name, f"{' and '.join(missing)} not installed")
+        return
+    machine, core, origins = MACHINES[result.board]
+    with tempfile.TemporaryDirectory() as folder:
+        target = write_folder(Path(folder, "firmware"), result.run.firmware.files())
+        if origins is not None:
+            script = target / "board/link.ld"
+            lines = re.sub(r"(RAM.*ORIGIN = )\w+", rf"\g<1>0x{origins[1]:08X}", script.read_text())
+            script.write_text(re.sub(r"(FLASH.*ORIGIN = )\w+", rf"\g<1>0x{origins[0]:08X}", lines, count=1))
+        (target / "ending.c").write_text(ENDING)
+        sources = [*map(str, sorted(target.glob("src/*.[cS]"))), "ending.c", "board/startup.c"]
+        flags = [
+            *STRICT[:5],
+            "-O2",
+            f"-mcpu={core}",
+            "-mthumb",
+            "-nostartfiles",
+            "-ffunction-sections",
+            "-fdata-sections",
+        ]
+        command = [GCC, *flags, "-Wl,--gc-sections", "-T", "board/link.ld", "-Isrc", *sources, "-o", "image.elf"]
+        built = subprocess.run(command, cwd=target, capture_output=True, text=True, check=False)
+        if built.returncode:
+            goal(name, built.stderr.strip().splitlines()[0], "compiles without a warning", False)
+            return
+        command = [QEMU, "-M", machine, "-display", "none", "-monitor", "none", "-serial", "none", "-semihosting"]
+        try:
+            ran = subprocess.run([*command, "-kernel", "image.elf"], cwd=target, check=False, timeout=QEMU_SECONDS)
+        except subprocess.TimeoutExpired:
+            goal(name, f"no end after {QEMU_SECONDS:.0f} s", "it ends", False)
+            return
+    size = result.run.firmware.vectors.outputs.size
+    reached = f"{size} bytes equal to the golden vectors" if ran.returncode == 0 else "bytes differ"
+    goal(name, reached, f"all {size}", ran.returncode == 0)
+
+
 def patched(name: str, file: Path, words: list[str]) -> None:
     """Print the arena with the first layers in tiles, and compare that firmware's bytes, on a Cortex-M4."""
     board = "nucleo-f446"
@@ -160,6 +224,7 @@ def main() -> None:
         for board in BOARDS:
             if all(word in f"{name} {board}" for word in words) and (result := measured(name, file, board)):
                 judge(result)
+                judge_gcc(result)
                 host = host or result.run.firmware
         if host is not None:
             judge_host(name, host)

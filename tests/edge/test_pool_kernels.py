@@ -83,6 +83,14 @@ def _pool_singles() -> list[Single]:
         activation = ("none", "relu", "relu6")[count // 2 % 3]
         singles.append(pooled(rng, size, shape, filters, zero=zero, padding="same", activation=activation))
     singles.append(pooled(rng, 64, (2, 3, 64), 9, zero=-128, padding="same"))  # an odd number of filters
+    strided = [(2, 2, 8), (5, 7, 16), (8, 16, 32), (3, 2, 24), (1, 9, 64), (6, 5, 8), (7, 11, 16)]
+    for count, shape in enumerate(strided):
+        padding = "valid" if count > 4 else "same"
+        zero, filters = (-128, None, 5)[count % 3], (8, 3, 4, 1, 2, 5, 6)[count]
+        singles.append(pooled(rng, 40 + count, shape, filters, zero=zero, padding=padding, stride=(2, 2)))
+    for count, shape in enumerate([(1, 1, 8), (3, 5, 16), (4, 8, 32), (5, 9, 64), (2, 3, 48), (6, 7, 96)]):
+        options = {"stride": (1 + count % 2, 1 + count % 2), "zero": (-128, None, 9)[count % 3]}
+        singles.append(pooled(rng, (64, 100)[count // 4], shape, (3, 8, 5, 6, 2, 4)[count], (1, 1), **options))
     codes = rng.integers(-1, 2, (8, 3, 3, 16))
     single = layer_of(rng, codes, (6, 7, 16), zero=0, halves=True, padding="same")
     pool = np.unique(single.layer.weights.reshape(-1, 8), axis=0)
@@ -107,7 +115,7 @@ def _packed_singles() -> list[Single]:
     storage = WeightStorage("swis", shifts=2)
     singles.append(stored(layer_of(rng, rng.integers(-8, 8, full), (5, 6, 16), padding="same"), WeightStorage("int4")))
     singles.append(stored(layer_of(rng, swis(rng, full, storage), (5, 6, 16), stride=(2, 1)), storage))
-    singles.append(pooled(rng, 64, (3, 24), 5, ()))
+    singles += [pooled(rng, size, (3, 24), filters, ()) for size, filters in ((64, 5), (16, 11), (100, 70))]
     singles.append(stored(layer_of(rng, rng.integers(-8, 8, (7, 13)), (2, 13)), WeightStorage("int4")))
     storage = WeightStorage("swis", shifts=3)
     singles.append(stored(layer_of(rng, swis(rng, (6, 10), storage), (1, 10)), storage))
@@ -142,6 +150,12 @@ def _signs(rng: np.random.Generator, single: Single) -> Single:
     return replace(single, inputs=[codes], expected=run_integers(single.network, codes))
 
 
+def tables(symbol: str, single: Single) -> Case:
+    """Return the kernel by tables for a layer, whether or not it pays."""
+    square = single.layer.kernel == (3, 3)
+    return Case(KERNEL[symbol if square else symbol.replace("3x3", "1x1")], single.layer)
+
+
 def check(core: str, singles: list[Single], cases: list[Case], *, assembly: bool = True) -> None:
     harness = Harness(CORES[core], cases, assembly=assembly)
     for place, (single, case) in enumerate(zip(singles, cases, strict=True)):
@@ -159,8 +173,7 @@ def chosen(singles: list[Single], core: str) -> list[Case]:
 @pytest.mark.parametrize("assembly", [True, False])
 def test_pool_convolutions_with_tap_reuse_on_every_core(core: str, assembly: bool) -> None:
     singles = _pool_singles()
-    cases = chosen(singles, core)
-    assert {case.kernel.symbol for case in cases} == {POOL3X3[core]}
+    cases = [tables(POOL3X3[core], single) for single in singles]
     check(core, singles, cases, assembly=assembly)
 
 
@@ -185,7 +198,8 @@ def test_packed_kernels_on_the_host_under_its_sanitizers(tmp_path: Path) -> None
     singles = _pool_singles() + _pool_singles() + _packed_singles() + _binary_singles()
     cases = chosen(singles, "cortex-m0plus")
     pools = len(_pool_singles())
-    cases[:pools] = [Case(KERNEL["nn_conv3x3_pool_bits"], case.layer) for case in cases[:pools]]
+    cases[:pools] = [tables("nn_conv3x3_pool_bits", single) for single in singles[:pools]]
+    cases[pools : 2 * pools] = [tables("nn_conv3x3_pool", single) for single in singles[:pools]]
     outputs = host_outputs(tmp_path, cases, [s.inputs for s in singles], [s.expected.nbytes for s in singles])
     for output, single, case in zip(outputs, singles, cases, strict=True):
         assert output == single.expected.tobytes(), f"{case.kernel.symbol}, {case.layer.input}"
@@ -201,9 +215,38 @@ def test_layers_that_a_pool_kernel_cannot_take_go_to_others() -> None:
     symbols = [choose_kernel(layer).symbol for layer in (good, strided, left)]
     assert not any("pool" in choose_kernel(layer).symbol for layer in (plain, narrow))
     assert symbols == ["nn_conv3x3_pool", "nn_conv_pool_words", "nn_conv_pool_words"]
+    wide = pooled(rng, 16, (1, 16), 12, ()).layer
+    assert [choose_kernel(layer).symbol for layer in (wide, pooled(rng, 16, (1, 16), 4, ()).layer)] == [
+        "nn_dense_pool_tables",
+        "nn_dense_pool",
+    ]
+    points = [pooled(rng, 16, (4, 4, 16), count, (1, 1)).layer for count in (16, 24, 4)]
+    assert [choose_kernel(layer, CORES["cortex-m4"].features).symbol for layer in points] == [
+        "nn_conv_pool_dsp",
+        "nn_conv1x1_pool_dsp",
+        "nn_conv_pool_dsp",
+    ]
+    assert choose_kernel(points[0], CORES["cortex-m3"].features).symbol == "nn_conv1x1_pool_bits"
     foreign = replace(good, storage=WeightStorage("pool", np.zeros((4, 8), np.int8)))
     with pytest.raises(SlipstickError, match="no vectors of the pool"):
         pool_indices(foreign)
+
+
+def test_filters_of_one_code_alone_keep_it_when_they_are_unpacked() -> None:
+    layer = pooled(np.random.default_rng(11), 16, (4, 5, 16), 4, padding="same", zero=-128).layer
+    requant = replace(
+        layer.requant,
+        bias=np.array([2**30, -(2**30), 500, 7], np.int32),
+        shift=np.array([-27, -28, -8, -30], np.int8),
+        multiplier=np.array([3 << 29, 3 << 29, 3 << 29, 0], np.int32),
+    )
+    layer = replace(layer, requant=requant)
+    codes = np.random.default_rng(12).integers(-128, 128, 4 * 5 * 16).astype(np.int8)
+    for core, symbol in (("cortex-m4", "nn_conv_pool_dsp"), ("cortex-m3", "nn_conv_pool_words")):
+        assert choose_kernel(layer, CORES[core].features).symbol == symbol
+        harness = Harness(CORES[core], [Case(KERNEL[symbol], layer), Case(KERNEL["nn_conv_pool"], layer)])
+        outputs = [harness.run(place, [codes], 4 * 5 * 4)[0] for place in range(2)]
+        np.testing.assert_array_equal(*outputs)
 
 
 def test_layers_made_of_few_vectors_share_a_pool() -> None:

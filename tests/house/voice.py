@@ -21,9 +21,18 @@ from pathlib import Path
 
 # Folders and files where a violation fails the tests: everything.
 REBUILT = {"."}
-# classes and functions at the top level of modules in src: 600, 120 for boards, 6 for layers of approximate products,
-# 3 for questions with weights, 13 for the quantiser, 3 for pools that learn and are fitted to outputs
-MAX_PUBLIC_NAMES = 745
+# classes and functions at the top level of modules in src, by what they are for
+_PUBLIC_NAMES = {
+    "the house as it was rebuilt": 600,
+    "boards": 120,
+    "questions with weights": 3,
+    "quantiser": 13,
+    "layers of approximate products": 10,
+    "analog arithmetic": 4,
+    "arrays of dot products": 4,
+    "pools that learn and are fitted to outputs": 4,
+}
+MAX_PUBLIC_NAMES = sum(_PUBLIC_NAMES.values())
 
 MAX_FUNCTION_LINES = 60
 MAX_PARAMETERS = 8

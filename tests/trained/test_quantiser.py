@@ -20,10 +20,12 @@ from torch import nn
 
 from slipstick.compress.compression import compress
 from slipstick.compress.layer_formats import layer_formats
+from slipstick.datasets import data_set
 from slipstick.datasets.images import DataSet, Images
 from slipstick.trained import open_network
 from slipstick.trained.integer.execute import run_integers
 from slipstick.trained.integer.layer_weights import layer_weights
+from slipstick.trained.network import right_answers
 from slipstick.trained.quantiser import QuantisedNetwork, quantise_network
 from slipstick.trained.tflite import parse_tflite
 from slipstick.trained.torch.resnet import small_resnet
@@ -208,3 +210,21 @@ def test_an_outlier_is_clipped_by_the_range_of_least_error() -> None:
     images = data(8, 8, 1)
     net = nn.Sequential(nn.Conv2d(1, 4, 1), nn.Flatten(), nn.Linear(256, 10))
     assert quantised(net, images).sqnr >= quantised(net, images, ranges="minmax").sqnr - 1
+
+
+@pytest.mark.trains
+def test_a_trained_network_loses_less_than_a_point() -> None:
+    digits = data_set("digits")
+    net = seeded(lambda: small_resnet(8, channels=1))
+    images = torch.from_numpy(digits.normal.apply(digits.train.images)).permute(0, 3, 1, 2)
+    optimiser = torch.optim.Adam(net.parameters(), 1e-2)
+    for order in torch.randperm(len(images) * 6).remainder(len(images)).split(256):
+        optimiser.zero_grad()
+        loss = nn.functional.cross_entropy(net(images[order]), torch.from_numpy(digits.train.labels)[order])
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    opened = open_network(net, digits)
+    before = right_answers(opened, digits.test)
+    after = right_answers(quantise_network(opened, digits.train.some(300)).network, digits.test)
+    assert before.mean() > 0.9
+    assert after.mean() > before.mean() - 0.01

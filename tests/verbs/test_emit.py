@@ -127,3 +127,24 @@ def test_estimate_and_measure_are_subtracted(cli: Cli, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert "memory stack" in done.out
     assert f"({ratio:.2f} x)" in done.out
+
+
+def test_a_network_in_real_numbers_is_quantised_on_data() -> None:
+    pytest.importorskip("ziglang")
+    pytest.importorskip("unicorn")
+    pytest.importorskip("torch")
+    from slipstick.datasets import data_set
+    from slipstick.trained.torch import module
+
+    digits = data_set("digits")
+    net = module("mlp", digits)
+    report = measure(net, digits, "int4:axis=0", images=50, board="pico")
+    assert report.value("equal.runner") > 0
+    assert report.value("quantised.sqnr") > 25
+    assert report.value("accuracy.change") == report.value("accuracy.top1") - report.value("accuracy.real")
+    assert report.inputs["data"] == "digits"
+    assert len(report.detail) == 50
+    assert [row[2] for row in report.breakdowns["layers"].rows] == ["nn_dense_int4"] * 2
+    assert Report.from_json(report.json()) == report
+    plain = emit(net, "pico", data=digits)
+    assert plain.value("memory.weights") > 1.5 * report.value("memory.weights")

@@ -7,10 +7,11 @@ from typing import Annotated, Unpack
 
 from cyclopts import Parameter
 
-from slipstick.cli.options import PLAIN, NetworkFile, Shown, _options_of
+from slipstick.cli.options import PLAIN, Inputs, NetworkFile, Shown, _options_of
 from slipstick.cli.output import _put, _require_writable, _say
 from slipstick.engines.verb_options import EmitOptions
 
+_INPUTS = Inputs()
 _Board = Annotated[str, Parameter(help="A board (slipstick list systems), such as nucleo-f446, or a YAML file.")]
 _Out = Annotated[Path | None, Parameter(help="The folder, new or empty. Default: none, only the report.")]
 
@@ -21,14 +22,22 @@ def emit(
     *,
     board: _Board,
     out: _Out = None,
+    inputs: Inputs = _INPUTS,
     display: Shown = PLAIN,
     **options: Unpack[EmitOptions],
 ) -> None:
     """Write a network's firmware for a board: C99 in integers, with the kernels that it needs, and projects."""
+    from slipstick.datasets import data_set
+    from slipstick.trained import open_network
     from slipstick.verbs.emit import emit as verb
 
     _require_writable(display)
-    report = verb(network, board, out, **options)
+    data = options.get("data")
+    if data is None:
+        report = verb(network, board, out, **options)
+    else:
+        images = options["data"] = data_set(data)
+        report = verb(open_network(network, images, normal=inputs.normal()), board, out, **options)
     if out is not None:
         _say(f"wrote {out}")
     _put(report, display)

@@ -15,6 +15,7 @@ from slipstick.training.recipe import Recipe
 Weighing = Literal["bytes", "cycles"]
 Policy = Literal["step", "epoch", "learned"]
 PoolFit = Literal["weights", "outputs"]
+Method = Literal["exact"]
 _MAX_ACTIVATION_BITS = 8
 _MAX_COLUMNS = 65536  # as of an array
 
@@ -103,6 +104,10 @@ class Retraining:
 
     distill: bool = False
     "Learn from the outputs of the network as it came, besides the labels."
+
+    method: Method = "exact"
+    """What the forward passes of layers on approximate arithmetic compute while training: exact, the hardware's own
+    sums, bit by bit; gradients are those of the smooth stand-in."""
 
     folder: Path | None = None
     "Keep the state of retraining there; the same command goes on from it."

@@ -16,7 +16,6 @@ import numpy as np
 from slipstick.compress.bias_correction import corrected_biases
 from slipstick.compress.encoded_layers import _encode_layer, _kept_weights, _noise_share
 from slipstick.compress.layer_formats import _shared_sides
-from slipstick.compress.pool_outputs import _fit_to_outputs
 from slipstick.compress.sensitivity import _sensitivities
 from slipstick.compress.shift_budget import _schedule_shifts
 from slipstick.core.arrays import FloatArray, IntArray
@@ -25,6 +24,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.formats.packed_file import stored_bytes
 from slipstick.trained.network import ObservedInputs, TrainedNetwork, Values
+from slipstick.trained.torch.pool_outputs import fit_to_outputs
 
 if TYPE_CHECKING:
     from slipstick.core.progress import Progress
@@ -143,7 +143,7 @@ def compress(
     sides: dict[str, Values] = {**_shared_sides(network, forms)}
     sides |= {name: {"shifts": shifts} for name, shifts in study.shifts.items()}
     layers = [layer for layer in network.layers() if layer.name in forms]
-    fitted, pools = ({}, {}) if outputs is None else _fit_to_outputs(network, forms, sides, outputs)
+    fitted, pools = ({}, {}) if outputs is None else fit_to_outputs(network, forms, sides, outputs)
     sides |= pools
     sources = [replace(layer, weights=fitted.get(layer.name, layer.weights)) for layer in layers]
     weights = {layer.name: _kept_weights(layer, forms[layer.name], sides.get(layer.name)) for layer in sources}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from slipstick.compress.adapt_options import Retraining
     from slipstick.compress.compression import Compression
+    from slipstick.compress.hardware_layers import _HardwareLayers
     from slipstick.core.progress import Progress
     from slipstick.datasets.images import DataSet
     from slipstick.trained.network import TrainedNetwork
@@ -32,6 +33,7 @@ def retrain(
     data: DataSet,
     retraining: Retraining,
     *,
+    hardware: _HardwareLayers | None = None,
     progress: Progress | None = None,
 ) -> Compression:
     """Retrain a compression's weights in its formats, starting from the network's weights and corrected biases.
@@ -40,6 +42,7 @@ def retrain(
     ----------
     network : that was compressed, with its weights as they came.
     data : trained on its training images.
+    hardware : layers that compute by their arithmetic, in every forward pass.
     progress : called after every step with the steps done, their number, and a text.
 
     Errors
@@ -53,7 +56,11 @@ def retrain(
     formatted: Any = require("slipstick.training.parametrization", "torch")
     learned = retraining.renew == "learned"
     copy: Any = network.with_weights(_starts(network, compression) if learned else {}, compression.biases)
-    formatted.attach(copy.module, compression.formats, sides=compression.sides, policy=retraining.renew)
+    sides, scales = dict(compression.sides), dict[str, float]()
+    if hardware is not None:
+        sides |= {name: {**sides.get(name, {}), **side} for name, side in hardware.sides.items()}
+        scales = dict(hardware.input_scales)
+    formatted.attach(copy.module, compression.formats, sides=sides, policy=retraining.renew, input_scales=scales)
     formatted.encoded_weights(copy.module)  # before a checkpoint is read: what an epoch sees belongs to its state
     recipe = Recipe(epochs=retraining.epochs, rate=largest_rate(network, retraining), seed=retraining.seed)
     train(
@@ -68,12 +75,9 @@ def retrain(
 
 def _starts(network: TrainedNetwork, compression: Compression) -> dict[str, FloatArray]:
     """Return the weights behind pools fitted to outputs: near their vectors, so that these stay chosen at first."""
-    starts = {}
-    for layer in network.layers():
-        if "scale" in compression.sides.get(layer.name, {}):
-            fitted = compression.encoded[layer.name].values
-            starts[layer.name] = fitted + _KEPT * (layer.weights - fitted)
-    return starts
+    layers = [layer for layer in network.layers() if "scale" in compression.sides.get(layer.name, {})]
+    fitted = {layer.name: compression.encoded[layer.name].values for layer in layers}
+    return {layer.name: fitted[layer.name] + _KEPT * (layer.weights - fitted[layer.name]) for layer in layers}
 
 
 def _freezing(module: nn.Module, progress: Progress | None) -> Progress:

@@ -65,6 +65,21 @@ class Arithmetic(ABC):
     exact_products: ClassVar[bool] = False
 
     @property
+    def family(self) -> str:
+        """Name of the hardware that multiplies so: the arithmetic's name without its arguments."""
+        return self.name.partition(":")[0]
+
+    @property
+    def cells(self) -> int:
+        """Multipliers, or cells of an array, that hold one weight."""
+        return 1
+
+    @property
+    def read_rows(self) -> int | None:
+        """Inputs whose products one conversion reads, paid whole however few they are; None without converters."""
+        return None
+
+    @property
     @abstractmethod
     def name(self) -> str:
         """The text behind ``@`` from which `slipstick.formats.format_of` builds the same arithmetic."""

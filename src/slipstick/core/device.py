@@ -29,7 +29,8 @@ from slipstick.core.plugins import Plugin, check_plugins, working
 from slipstick.core.spec import Spec
 
 _GROUP = "slipstick.devices"  # of entry points
-_DOMAINS = ("slipstick.edge.board",)  # modules of own kinds outside of core, imported when a kind is looked up there
+# modules of own kinds outside of core, imported when a kind is looked up there
+_DOMAINS = ("slipstick.edge.board", "slipstick.array.dot_product_array")
 
 
 class Surroundings(Protocol):

@@ -14,12 +14,11 @@ from slipstick.core.units import format_quantity
 from slipstick.edge.accuracy_table import format_accuracy
 from slipstick.edge.arena.arena_layout import ArenaLayout
 from slipstick.edge.arena.arena_picture import arena_svg
-from slipstick.edge.arena.graph_arena import _graph_problem
+from slipstick.edge.arena.liveness import _overlaps_of
 from slipstick.edge.arena.memory_tiers import TierPlace, _tensor_traffic, place_in_tiers
-from slipstick.edge.arena.plan_arena import plan_arena
 from slipstick.edge.board import Board
 from slipstick.edge.board_figures import board_figures
-from slipstick.edge.board_memory import _arena_tiers
+from slipstick.edge.board_memory import _arena_tiers, _board_bytes, _BoardBytes
 from slipstick.edge.core_table import cores
 from slipstick.edge.latency.board_cycles import _FlashPath, _layer_times, _LayerTime
 from slipstick.edge.latency.kernel_mixes import KernelMix, mix_for
@@ -45,8 +44,13 @@ class BoardRun:
     question: Question
     mix: KernelMix
     calls: tuple[_LayerTime, ...]
-    layout: ArenaLayout
+    bytes: _BoardBytes
     places: tuple[TierPlace, ...]
+
+    @property
+    def layout(self) -> ArenaLayout:
+        """Layout of the arena."""
+        return self.bytes.layout
 
     @property
     def board(self) -> Board:
@@ -106,14 +110,17 @@ def _board_run(question: Question) -> BoardRun:
     works = _work_of(ops)
     flash = system.memory["flash"]
     encodings = _encodings(works, question.plan.formats.layers or DEFAULT)
-    _check_flash(sum(stored for _, stored in encodings) + mix.code, question)
+    taken = _board_bytes(ops, encodings, mix, core)
+    _check_flash(taken.flash, question)
     times = _layer_times(works, encodings, mix, core, board.clock, _FlashPath(flash.bandwidth, board.cache))
-    layout = plan_arena(_graph_problem(ops))
+    layout = taken.layout
     blocks = [block for block, _ in layout.blocks]
     places = (
-        place_in_tiers(blocks, _tensor_traffic(layout), _arena_tiers(system)) if _too_large(layout, question) else ()
+        place_in_tiers(blocks, _tensor_traffic(layout), _arena_tiers(system), _overlaps_of(layout.problem, blocks))
+        if _too_large(layout, question)
+        else ()
     )
-    return BoardRun(question, mix, tuple(times), layout, places)
+    return BoardRun(question, mix, tuple(times), taken, places)
 
 
 def _too_large(layout: ArenaLayout, question: Question) -> bool:
@@ -211,17 +218,22 @@ def _metrics(run: BoardRun) -> dict[str, Any]:
 
 def _memory(run: BoardRun) -> dict[str, Metric]:
     """Return the bytes of tensors and of flash, each beside what the board has."""
-    system, layout, code = run.question.system, run.layout, run.mix.code
-    planned, counted = "arena planned in int8, without scratch", "counted from layers and formats"
+    system, layout, taken = run.question.system, run.layout, run.bytes
+    counted = "counted from layers and formats"
+    planned = "arena planned in int8" + (", with the kernels' scratch" if taken.structs else ", without scratch")
     room = float(sum(tier.capacity for tier in _arena_tiers(system)))
+    structs = (
+        {"structs": Metric(taken.structs, "B", "counted", "sizes of the kernels' layers")} if taken.structs else {}
+    )
     return {
-        "peak": Metric(layout.size, "B", "counted", planned, "stack and scratch beside"),
+        "peak": Metric(layout.size, "B", "counted", planned, "stack beside" if structs else "stack and scratch beside"),
         "capacity": Metric(room, "B", "given", system.source_of(f"memory.{run.board.arena[0]}.capacity")),
         "arena": Metric(layout.size, "B", "counted", planned),
         "bound": Metric(layout.bound, "B", "counted", "most bytes alive at one call"),
-        "flash": Metric(run.weights + code, "B", "estimated", f"{counted}, and code"),
-        "weights": Metric(run.weights, "B", "counted", counted, "biases and scales included"),
-        "code": Metric(code, "B", "estimated", run.mix.source_of("code") or run.mix.source),
+        "flash": Metric(taken.flash, "B", "estimated", f"{counted}, and code"),
+        "weights": Metric(taken.constants, "B", "counted", counted, "biases and scales included"),
+        **structs,
+        "code": Metric(taken.code, "B", "estimated", taken.source),
         "flash_capacity": Metric(
             system.memory["flash"].capacity, "B", "given", system.source_of("memory.flash.capacity")
         ),

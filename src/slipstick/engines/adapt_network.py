@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ def _adapt_network(
     The arguments are those of `slipstick.adapt`; `formats` is one format.
     """
     from slipstick.compress.compression import compress
+    from slipstick.compress.hardware_layers import hardware_layers, on_hardware
     from slipstick.compress.layer_formats import layer_formats
     from slipstick.compress.retraining import retrain
     from slipstick.engines.adapt_report import _adapted_report
@@ -60,10 +62,12 @@ def _adapt_network(
     study = _study(opened, forms, options, question, tuning, progress)
     outputs = tuning if options.calibration.fit == "outputs" else None
     compression = compress(opened, forms, study, correct=options.calibration.correct, outputs=outputs)
-    after = rounded = right_answers(compression.network, scored)
+    hardware = hardware_layers(opened, forms, tuning)
+    after = rounded = right_answers(on_hardware(compression.network, hardware), scored)
     if options.retraining.epochs:
-        compression = retrain(opened, compression, data, options.retraining, progress=progress)
-        after = right_answers(compression.network, scored)
+        compression = retrain(opened, compression, data, options.retraining, hardware=hardware, progress=progress)
+        after = right_answers(on_hardware(compression.network, hardware), scored)
+    compression = replace(compression, network=on_hardware(compression.network, hardware))
     inputs = _inputs(opened, formats, data, options, tuning)
     notes = {"formats": formats, "adapted": inputs}
     detail = _AdaptedNetwork(compression.network, compression.encoded, before, rounded, after, notes)

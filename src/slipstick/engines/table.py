@@ -161,6 +161,10 @@ ENGINES: tuple[Engine, ...] = (
         "slipstick.array.estimate:estimate", default_plan="formats=int8", max_devices=1,
     ),
     Engine(
+        "estimate", "dot-product", ("graph",), (Phase.INFER,), ("formats.layers",),
+        "slipstick.array.dot_product_estimate:estimate", max_devices=1,
+    ),
+    Engine(
         "estimate", "board", ("graph",), (Phase.INFER,), ("formats.layers",),
         "slipstick.edge.board_estimate:estimate", options=("accuracies",), default_plan="formats=int8",
         max_devices=1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from slipstick.core.device_kinds import Element
+from slipstick.formats.arithmetic.analog import Analog
 from slipstick.formats.arithmetic.bit_serial import BitSerial
 from slipstick.formats.arithmetic.exact import Exact
 from slipstick.formats.arithmetic.stochastic import Stochastic
@@ -111,6 +112,25 @@ def _register_arithmetics() -> None:
                 "stochastic:length=32,generator=random,seeds=separate,unit=2,wait=2",
             ),
             synonyms={"accumulate": "count"},
+        )
+    )  # fmt: skip
+
+    ARITHMETICS.register(
+        FormatFamily(
+            "analog",
+            Analog,
+            {
+                "rows": whole, "adc_bits": whole, "columns": _word, "adc_range": _number, "dac_bits": whole,
+                "slices": whole, "companding": _number, "read_noise": _number, "weight_noise": _number,
+                "drift": _number, "age": _number, "seed": whole,
+            },
+            (
+                "analog:rows=9,adc_bits=4,adc_range=0.3",
+                "analog:adc_range=0.1",
+                "analog:rows=32,columns=separate,adc_bits=1",
+                "analog:rows=16,adc_bits=5,dac_bits=4,slices=3,adc_range=0.25",
+                "analog:companding=15,adc_range=0.2",
+            ),
         )
     )  # fmt: skip
 

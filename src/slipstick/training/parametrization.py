@@ -21,6 +21,7 @@ from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.formats.integer_rows import channels_last
+from slipstick.training.approximate_layers import _put_on_hardware, _take_off_hardware
 from slipstick.training.learned_pools import _attach_learned, _PooledWeight
 
 if TYPE_CHECKING:
@@ -118,18 +119,24 @@ def attach(
     *,
     policy: Policy = "step",
     sides: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
+    input_scales: Mapping[str, float] | None = None,
 ) -> None:
     """Attach number formats to layers as weight parametrisations, by names of `module.named_modules()`.
+
+    A layer whose arithmetic's products are not exact (`Arithmetic.exact_products`) computes by it from then on.
 
     Parameters
     ----------
     policy : encode anew at every training "step", or at every "epoch": when training follows an evaluation; or, with
-        pools in `sides`, let these move too, "learned" (`learned_pools`). Formats without a pool then follow steps.
-    sides : what is given beside the codes of a layer: a pool that stays fixed, shifts of each filter.
+        pools in `sides`, let these move too, "learned" (`learned_pools`). Formats without a pool then follow steps, and
+        so do layers that compute by their arithmetic.
+    sides : what is given beside the codes of a layer: a pool that stays fixed, shifts of each filter, a scale.
+    input_scales : the input that is full scale, of layers that compute by their arithmetic. Default: 1.
 
     Errors
     ------
-    SlipstickError for a layer that is not there, has no weight, or has a format already.
+    SlipstickError for a layer that is not there, has no weight, or has a format already; and for one of another kind
+    than Conv2d and Linear with inexact products.
     """
     layers = dict(module.named_modules())
     for name in layer_formats:
@@ -145,13 +152,19 @@ def attach(
         formatted = Formatted(form, "step" if policy == "learned" else policy, (sides or {}).get(name))
         formatted.train(module.training)
         parametrize.register_parametrization(layers[name], "weight", formatted)
+        if not form.arithmetic.exact_products:
+            _put_on_hardware(layers[name], form, (input_scales or {}).get(name, 1.0))
     if learned:
         _attach_learned(module, learned, sides or {})
 
 
 def _learned(layer_formats: Mapping[str, Format], sides: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, Pool]:
-    """Return the pool encodings of the layers that are given a pool."""
-    return {name: cast("Pool", form.encoding) for name, form in layer_formats.items() if "pool" in sides.get(name, {})}
+    """Return the pool encodings of the layers that are given a pool and whose products are exact."""
+    return {
+        name: cast("Pool", form.encoding)
+        for name, form in layer_formats.items()
+        if "pool" in sides.get(name, {}) and form.arithmetic.exact_products
+    }
 
 
 def encoded_weights(module: nn.Module) -> dict[str, Encoded]:
@@ -166,8 +179,9 @@ def encoded_weights(module: nn.Module) -> dict[str, Encoded]:
 
 
 def detach(module: nn.Module) -> None:
-    """Remove the formats from a module, and leave their decoded values as its weights."""
+    """Remove formats and arithmetics from a module, and leave the decoded values as its weights."""
     for name in _formatted(module):
+        _take_off_hardware(module.get_submodule(name))
         parametrize.remove_parametrizations(module.get_submodule(name), "weight", leave_parametrized=True)
 
 

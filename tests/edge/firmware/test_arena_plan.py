@@ -11,8 +11,8 @@ pytest.importorskip("tflite")
 pytest.importorskip("numba")
 
 from commands import ROOT
-from edge.firmware.test_patches import residual_network
 from edge.single_layers import tensor
+from edge.small_networks import residual_network
 from shared_data import SHARED
 from slipstick.core.catalogue import resolve_system
 from slipstick.edge.arena.operator_order import best_order

@@ -97,16 +97,21 @@ def test_a_wrong_byte_is_an_error() -> None:
         run_firmware(firmware)
 
 
-def test_hostile_names_stay_out_of_every_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("base", ["nucleo-f446", "pico", "esp32-c3-devkitm"])
+def test_hostile_names_stay_out_of_every_file(base: str, tmp_path: Path) -> None:
     network: IntegerNetwork = parse_tflite(small("int8"), name=HOSTILE)
     tensors = tuple(replace(tensor, name=f"{HOSTILE}{place}") for place, tensor in enumerate(network.tensors))
-    firmware = build_firmware(replace(network, tensors=tensors), resolve_system("nucleo-f446"))
+    system = resolve_system(base)
+    hostile = system.model_copy(update={"name": HOSTILE})
+    target = replace(_target_of(hostile), names=_target_of(system).names)  # with the projects of the board's own name
+    firmware = replace(build_firmware(replace(network, tensors=tensors), hostile), target=target)
     folder = write_folder(tmp_path / "out", firmware.files())
     for path in folder.rglob("*"):
         if path.is_file():
             text = path.read_text("utf-8")
-            for word in ("evil(", "$(shell", "`touch", "/etc/passwd", "??/"):
+            for word in ("evil(", "$(shell", "`touch", "/etc/passwd", "??/", "*/ int", "\\\n$", '"; #include'):
                 assert word not in text, path
+    assert list(folder.rglob("platformio.ini"))
     assert host_run(folder).returncode == 0
     assert not list(tmp_path.rglob("evil"))
 

@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 pytest.importorskip("tflite")
 pytest.importorskip("numba")
 
-from edge.single_layers import tensor
+from edge.small_networks import residual_network
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.firmware.firmware_build import build_firmware
 from slipstick.edge.firmware.measured_run import run_firmware
-from slipstick.trained.integer.integer_network import IntegerNetwork, IntegerOperator, IntegerTensor, _Options
-
-
-def residual_network(side: int = 45) -> IntegerNetwork:
-    """Return stride 2, a residual branch of a depth-wise and a point-wise convolution, a max pool and a dense layer."""
-    rng = np.random.default_rng(5)
-    tensors: list[IntegerTensor] = []
-
-    def flow(*shape: int, zero: int = 3, scale: float = 0.05) -> int:
-        tensors.append(tensor((1, *shape), np.int8, scale, zero))
-        return len(tensors) - 1
-
-    def weights(*shape: int, axis: int = 0, per_filter: bool = True) -> list[int]:
-        scales = rng.uniform(0.002, 0.006, shape[axis] if per_filter else 1).astype(np.float32)
-        tensors.append(tensor(shape, np.int8, scales, 0, axis, rng.integers(-127, 128, shape).astype(np.int8)))
-        bias = rng.integers(-500, 500, shape[axis]).astype(np.int32)
-        tensors.append(tensor(bias.shape, np.int32, scales * np.float32(0.05), 0, 0, bias))
-        return [len(tensors) - 2, len(tensors) - 1]
-
-    same = _Options(padding="same")
-    half = (side + 1) // 2
-    x = flow(side, side, 3)
-    first, deep, point, both = (flow(half, half, 8, zero=zero) for zero in (1, -4, 2, 0))
-    pooled = flow(half // 2, half // 2, 8, zero=0)
-    out = flow(5, scale=0.4)
-    operators = [
-        IntegerOperator("conv", (x, *weights(8, 3, 3, 3)), first, replace(same, stride=(2, 2))),
-        IntegerOperator("depthwise", (first, *weights(1, 3, 3, 8, axis=3)), deep, same),
-        IntegerOperator("conv", (deep, *weights(8, 1, 1, 8)), point, same),
-        IntegerOperator("add", (first, point), both, _Options(activation="relu")),
-        IntegerOperator("max_pool", (both,), pooled, _Options(window=(2, 2), stride=(2, 2))),
-        IntegerOperator("dense", (pooled, *weights(5, 8 * (half // 2) ** 2, per_filter=False)), out),
-    ]
-    return IntegerNetwork("residual", tuple(tensors), tuple(operators), x, out)
 
 
 def test_tiles_compute_the_same_bytes_in_a_smaller_arena() -> None:

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("tflite")
 pytest.importorskip("numba")
 
-from edge.firmware.test_patches import residual_network
+from edge.small_networks import residual_network
 from slipstick.core.catalogue import resolve_system
 from slipstick.edge.firmware.firmware_build import build_firmware
 from slipstick.edge.firmware.measured_run import run_firmware

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("tflite")
 pytest.importorskip("numba")
 
-from edge.single_layers import tensor
+from edge.small_networks import CHANNELS, ROWS, WIDTH, sound_network
 from slipstick.core.catalogue import resolve_system
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.emulator import Machine
@@ -18,45 +18,9 @@ from slipstick.edge.firmware.compiler import _tool_core
 from slipstick.edge.firmware.firmware_build import build_firmware
 from slipstick.edge.firmware.golden import _hashed_codes, _runner_outputs
 from slipstick.edge.firmware.measured_run import _firmware_image, run_firmware
-from slipstick.trained.integer.integer_network import IntegerNetwork, IntegerOperator, IntegerTensor, _Options
+from slipstick.trained.integer.integer_network import IntegerNetwork
 
-ROWS, WIDTH, CHANNELS = 12, 3, 4
 FRAME = WIDTH * CHANNELS
-SAME_WIDTH = _Options(padding="same")
-
-
-def sound_network(**first: object) -> IntegerNetwork:
-    """Return a valid convolution along rows, a dilated depth-wise one, an addition, a pool and a dense layer."""
-    rng = np.random.default_rng(8)
-    tensors: list[IntegerTensor] = []
-
-    def flow(*shape: int, zero: int = 3) -> int:
-        tensors.append(tensor((1, *shape), np.int8, 0.05, zero))
-        return len(tensors) - 1
-
-    def weights(*shape: int, axis: int = 0, per_filter: bool = True) -> list[int]:
-        scales = rng.uniform(0.002, 0.006, shape[axis] if per_filter else 1).astype(np.float32)
-        tensors.append(tensor(shape, np.int8, scales, 0, axis, rng.integers(-127, 128, shape).astype(np.int8)))
-        bias = rng.integers(-500, 500, shape[axis]).astype(np.int32)
-        tensors.append(tensor(bias.shape, np.int32, scales * np.float32(0.05), 0, 0, bias))
-        return [len(tensors) - 2, len(tensors) - 1]
-
-    x = flow(ROWS, WIDTH, CHANNELS)
-    high = ROWS - 2
-    a = flow(high, WIDTH - 1, 8, zero=1)
-    b, both = flow(high, WIDTH - 1, 8, zero=-4), flow(high, WIDTH - 1, 8, zero=0)
-    c = flow(high - 4, WIDTH - 1, 8, zero=2)
-    pooled = flow(high - 5, WIDTH - 1, 8, zero=2)
-    out = flow(5)
-    operators = [
-        IntegerOperator("conv", (x, *weights(8, 3, 2, CHANNELS)), a, replace(_Options(), **first)),  # type: ignore[arg-type]
-        IntegerOperator("conv", (a, *weights(8, 1, 1, 8)), b, _Options(activation="relu")),
-        IntegerOperator("add", (a, b), both),
-        IntegerOperator("depthwise", (both, *weights(1, 3, 1, 8, axis=3)), c, _Options(dilation=(2, 1))),
-        IntegerOperator("max_pool", (c,), pooled, _Options(window=(2, 1))),
-        IntegerOperator("dense", (pooled, *weights(5, (high - 5) * (WIDTH - 1) * 8, per_filter=False)), out),
-    ]
-    return IntegerNetwork("sound", tuple(tensors), tuple(operators), x, out)
 
 
 @pytest.mark.parametrize("board", ["nucleo-f446", "esp32-c3-devkitm"])

@@ -7,13 +7,11 @@ from dataclasses import dataclass, replace
 
 from slipstick.edge.arena.arena_layout import ArenaLayout
 from slipstick.edge.arena.arena_problem import ALIGNMENT, ArenaProblem, ArenaStep, ArenaTensor, ArenaWindow, Overlap
-from slipstick.edge.arena.liveness import _blocks_of, _live_bytes, _overlaps_of
-from slipstick.edge.arena.plan_arena import plan_arena, tflm_plan
+from slipstick.edge.arena.kernel_fit import _fit_kernels
+from slipstick.edge.arena.plan_arena import tflm_plan
 from slipstick.edge.firmware.lowering import KernelCall, LoweredNetwork
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.layers import AddLayer, ConvLayer, CopyLayer, Layer, PoolLayer, RequantizeLayer, Size
-
-_LAYOUTS = 12  # choices of kernels that are laid out before the smallest is taken: steps at the peak are few
 
 
 @dataclass(frozen=True)
@@ -52,45 +50,20 @@ def _plan_memory(
 ) -> tuple[tuple[Kernel, ...], ArenaPlan]:
     """Return the kernel of each call and the arena: the fastest kernels whose arena keeps to a limit [B].
 
-    A call's kernel changes the bytes of its own step alone. So each call gets the first kernel with which its step
-    keeps to a threshold, or the one of the fewest bytes. Thresholds fall from the limit until the layout keeps to it;
-    where none does, the smallest layout found is the answer.
-
     Parameters
     ----------
     choices : of each call the kernels that compute it, the fastest first.
     tflm : bytes of TensorFlow Lite Micro's plan.
     """
-    columns = [_live_with(network, [kernels[min(n, len(kernels) - 1)] for kernels in choices])
-               for n in range(max(map(len, choices)))]  # fmt: skip
-    needs = [column[: len(kernels)] for column, kernels in zip(zip(*columns, strict=True), choices, strict=True)]
-    thresholds = sorted({min(limit, need) for step in needs for need in step}, reverse=True)
-    layouts: list[tuple[ArenaLayout, tuple[Kernel, ...], dict[int, int]]] = []
-    tried: set[tuple[int, ...]] = set()
-    for threshold in [limit, *thresholds]:
-        places = tuple(_first_within(step, threshold) for step in needs)
-        if places in tried:
-            continue
-        tried.add(places)
-        kernels = tuple(options[place] for options, place in zip(choices, places, strict=True))
-        problem, of_tensor = _arena_problem(network, kernels)
-        layouts.append((plan_arena(problem), kernels, of_tensor))
-        if layouts[-1][0].size <= limit or len(tried) == _LAYOUTS:
-            break
-    layout, kernels, of_tensor = min(layouts, key=lambda candidate: candidate[0].size)
+    counts = tuple(len(options) for options in choices)
+    problems = tuple(
+        _arena_problem(network, [options[min(column, len(options) - 1)] for options in choices])[0]
+        for column in range(max(counts))
+    )
+    places, layout = _fit_kernels(problems, counts, limit)
+    kernels = tuple(options[place] for options, place in zip(choices, places, strict=True))
+    _, of_tensor = _arena_problem(network, kernels)
     return kernels, ArenaPlan(layout, of_tensor, _state_offsets(network), tflm)
-
-
-def _first_within(needs: Sequence[int], threshold: float) -> int:
-    """Return the place of the first of some bytes that keep to a threshold, or of the fewest."""
-    return next((place for place, need in enumerate(needs) if need <= threshold), needs.index(min(needs)))
-
-
-def _live_with(network: LoweredNetwork, kernels: Sequence[Kernel]) -> list[int]:
-    """Return the least bytes of each step where calls take these kernels."""
-    problem, _ = _arena_problem(network, kernels)
-    blocks = _blocks_of(problem)
-    return _live_bytes(blocks, _overlaps_of(problem, blocks))
 
 
 def _tflm_bytes(network: LoweredNetwork) -> int:

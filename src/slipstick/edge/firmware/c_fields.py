@@ -5,28 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from slipstick.edge import layers
 from slipstick.edge.firmware.c_values import _c_number, c_struct
-from slipstick.edge.layers import (
-    AddLayer,
-    ConvLayer,
-    CopyLayer,
-    Layer,
-    MeanLayer,
-    PadLayer,
-    PoolLayer,
-    Requantisation,
-    RequantizeLayer,
-    Scaling,
-    Size,
-    SoftmaxLayer,
-)
 
 _Fields = dict[str, str]
 _SIZES = ("height", "width", "channels")
 REQUANT_ARRAYS = ("bias", "multiplier", "shift")  # of each filter
 
 
-def layer_fields(layer: Layer, names: Mapping[str, str]) -> _Fields:
+def layer_fields(layer: layers.Layer, names: Mapping[str, str]) -> _Fields:
     """Return the fields of a layer's struct, in the order of nn.h, as C text.
 
     Parameters
@@ -40,7 +27,7 @@ def layer_fields(layer: Layer, names: Mapping[str, str]) -> _Fields:
     return _FIELDS[type(layer)](layer, names)
 
 
-def _requant_fields(requant: Requantisation, names: Mapping[str, str]) -> str:
+def _requant_fields(requant: layers.Requantisation, names: Mapping[str, str]) -> str:
     """Return the initialiser of an nn_requant."""
     arrays = {name: names[name] for name in REQUANT_ARRAYS}
     return c_struct(arrays | _output(requant))
@@ -50,7 +37,7 @@ def _numbers(kind: str, values: Mapping[str, int]) -> _Fields:
     return {name: _c_number(value, kind, name) for name, value in values.items()}
 
 
-def _sizes(prefix: str, size: Size, count: int = 3) -> _Fields:
+def _sizes(prefix: str, size: layers.Size, count: int = 3) -> _Fields:
     return _numbers("uint16_t", {f"{prefix}_{name}": value for name, value in zip(_SIZES[:count], size, strict=False)})
 
 
@@ -71,12 +58,12 @@ def _output(layer: Any) -> _Fields:
     return _numbers("int16_t", {"output_offset": layer.output_offset}) | _bounds(layer)
 
 
-def _scaling(scaling: Scaling) -> str:
+def _scaling(scaling: layers.Scaling) -> str:
     fields = _numbers("int32_t", {"multiplier": scaling.multiplier}) | _numbers("int8_t", {"shift": scaling.shift})
     return c_struct(fields)
 
 
-def _conv(layer: ConvLayer, names: Mapping[str, str]) -> _Fields:
+def _conv(layer: layers.ConvLayer, names: Mapping[str, str]) -> _Fields:
     return {
         **_sizes("in", layer.input),
         **_sizes("out", layer.output),
@@ -87,13 +74,13 @@ def _conv(layer: ConvLayer, names: Mapping[str, str]) -> _Fields:
     }
 
 
-def _add(layer: AddLayer, names: Mapping[str, str]) -> _Fields:
+def _add(layer: layers.AddLayer, names: Mapping[str, str]) -> _Fields:
     parts = dict(zip(("a", "b", "sum"), map(_scaling, layer.scalings), strict=True))
     offsets = {"a_offset": layer.offsets[0], "b_offset": layer.offsets[1]}
     return _numbers("uint32_t", {"size": layer.size}) | _numbers("int16_t", offsets) | parts | _output(layer)
 
 
-def _pool(layer: PoolLayer, names: Mapping[str, str]) -> _Fields:
+def _pool(layer: layers.PoolLayer, names: Mapping[str, str]) -> _Fields:
     height, width, channels = layer.input
     sizes = {"in_height": height, "in_width": width, "channels": channels}
     return {
@@ -106,7 +93,7 @@ def _pool(layer: PoolLayer, names: Mapping[str, str]) -> _Fields:
     }
 
 
-def _mean(layer: MeanLayer, names: Mapping[str, str]) -> _Fields:
+def _mean(layer: layers.MeanLayer, names: Mapping[str, str]) -> _Fields:
     height, width, channels = layer.input
     return {
         **_numbers("uint16_t", {"in_height": height, "in_width": width, "channels": channels}),
@@ -116,12 +103,12 @@ def _mean(layer: MeanLayer, names: Mapping[str, str]) -> _Fields:
     }
 
 
-def _pad(layer: PadLayer, names: Mapping[str, str]) -> _Fields:
+def _pad(layer: layers.PadLayer, names: Mapping[str, str]) -> _Fields:
     sizes = _sizes("in", layer.input) | _sizes("out", layer.output) | _sizes("before", layer.before)
     return sizes | _numbers("int8_t", {"value": layer.value})
 
 
-def _softmax(layer: SoftmaxLayer, names: Mapping[str, str]) -> _Fields:
+def _softmax(layer: layers.SoftmaxLayer, names: Mapping[str, str]) -> _Fields:
     return {
         **_numbers("uint16_t", {"rows": layer.rows, "columns": layer.columns}),
         "scaling": _scaling(layer.scaling),
@@ -129,7 +116,7 @@ def _softmax(layer: SoftmaxLayer, names: Mapping[str, str]) -> _Fields:
     }
 
 
-def _requantize(layer: RequantizeLayer, names: Mapping[str, str]) -> _Fields:
+def _requantize(layer: layers.RequantizeLayer, names: Mapping[str, str]) -> _Fields:
     return {
         **_numbers("uint32_t", {"size": layer.size}),
         **_numbers("int16_t", {"input_offset": layer.input_offset}),
@@ -138,7 +125,7 @@ def _requantize(layer: RequantizeLayer, names: Mapping[str, str]) -> _Fields:
     }
 
 
-def _copy(layer: CopyLayer, names: Mapping[str, str]) -> _Fields:
+def _copy(layer: layers.CopyLayer, names: Mapping[str, str]) -> _Fields:
     height, width, channels = layer.size
     fields = {"rows": height, "row_bytes": width * channels}
     for end, image, corner in (("input", layer.input, layer.from_corner), ("output", layer.output, layer.to_corner)):
@@ -148,6 +135,12 @@ def _copy(layer: CopyLayer, names: Mapping[str, str]) -> _Fields:
 
 
 _FIELDS: dict[type, Callable[[Any, Mapping[str, str]], _Fields]] = {
-    ConvLayer: _conv, AddLayer: _add, PoolLayer: _pool, MeanLayer: _mean, PadLayer: _pad, SoftmaxLayer: _softmax,
-    RequantizeLayer: _requantize, CopyLayer: _copy,
-}  # fmt: skip
+    layers.ConvLayer: _conv,
+    layers.AddLayer: _add,
+    layers.PoolLayer: _pool,
+    layers.MeanLayer: _mean,
+    layers.PadLayer: _pad,
+    layers.SoftmaxLayer: _softmax,
+    layers.RequantizeLayer: _requantize,
+    layers.CopyLayer: _copy,
+}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from pydantic import Field
 
 from slipstick.core.catalogue import Catalogue, Entry
 from slipstick.edge.core_table import BoardCore
-from slipstick.edge.firmware.kernel_choice import KernelUse
 
 
 class _CodeBytes(Entry):
@@ -21,16 +20,16 @@ class _CodeBytes(Entry):
 _code_bytes: Catalogue[_CodeBytes] = Catalogue(_CodeBytes, "firmware/code_bytes.yaml", noun="core", group="cores")
 
 
-def _predicted_code_bytes(uses: Sequence[KernelUse], core: BoardCore) -> int | None:
+def _predicted_code_bytes(kernels: Collection[str], core: BoardCore) -> int | None:
     """Return the bytes of machine code that kernels link on a core, shared symbols once; None where not measured.
 
     `benchmarks/firmware_code_size.py` measures the table.
     """
     entry = _code_bytes.get(core.name)
-    if entry is None or any(use.kernel.symbol not in entry.kernels for use in uses):
+    if entry is None or not entry.kernels.keys() >= set(kernels):
         return None
     symbols: dict[str, int] = {}
-    for use in uses:
-        for symbol, size in entry.kernels[use.kernel.symbol].items():
+    for kernel in kernels:
+        for symbol, size in entry.kernels[kernel].items():
             symbols[symbol] = max(size, symbols.get(symbol, 0))
     return sum(symbols.values()) + entry.run

@@ -199,4 +199,6 @@ def _built(network: LoweredNetwork, limit: _Limit) -> Firmware:
         for call, kernel, options in zip(network.calls, kernels, choices, strict=True)
     )
     source = _network_source(network, uses, arena)
-    return Firmware(network, target, uses, arena, source, _predicted_code_bytes(uses, target.core))
+    return Firmware(
+        network, target, uses, arena, source, _predicted_code_bytes([use.kernel.symbol for use in uses], target.core)
+    )

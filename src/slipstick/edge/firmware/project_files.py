@@ -26,6 +26,10 @@ _PLAIN = {  # file of the folder -> template without places
     "esp-idf/main/app_main.c": "esp_idf_app_main.c",
 }
 
+_PLATFORMIO = {  # framework -> where its project stands: ESP-IDF's has a CMakeLists.txt of its own
+    "stm32cube": "platformio.ini", "arduino": "platformio.ini", "espidf": "esp-idf/platformio.ini",
+}  # fmt: skip
+
 
 def _firmware_files(
     network: LoweredNetwork,
@@ -49,7 +53,8 @@ def _firmware_files(
         texts[name] = _filled(template or name, places)
     texts["README.md"] = _filled("README.md", places)
     if target.names.platform:
-        texts["platformio.ini"] = _filled("platformio.ini", places)
+        framework = target.names.framework
+        texts[_PLATFORMIO[framework]] = _filled(f"platformio_{framework}.ini", places)
     if places["ZIG_TARGET"]:
         kind = "riscv" if target.core.isa.startswith("rv32") else "arm"
         texts["board/startup.c"] = _filled(f"startup_{kind}.c", places)
@@ -85,10 +90,19 @@ def _places(
         "FLASH_LENGTH": str(target.flash),
         "RAM_ORIGIN": f"0x{names.ram_origin:08X}",
         "RAM_LENGTH": str(target.ram),
-        "PIO_PLATFORM": comment(names.platform),
-        "PIO_BOARD": comment(names.platform_board),
-        "PIO_FRAMEWORK": comment(names.framework),
+        "PIO_PLATFORM": names.platform,
+        "PIO_BOARD": names.platform_board,
+        "PIO": _platformio(target),
+        "BOOT": f". It does not start by itself: {names.boot}" if names.boot else "",
     }
+
+
+def _platformio(target: Target) -> str:
+    """Return what the README says of PlatformIO."""
+    if not target.names.platform:
+        return "no project: it is not known to have this board"
+    place = _PLATFORMIO[target.names.framework]
+    return f"`pio run{' -d esp-idf' if place != 'platformio.ini' else ''}` (`{place}`)"
 
 
 def _border(network: LoweredNetwork) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import Field
 
@@ -13,15 +14,22 @@ from slipstick.edge.board import Board
 from slipstick.edge.core_table import BoardCore, cores
 from slipstick.edge.firmware.compiler import _tool_core
 
+_WORD = r"^[\w./:-]*$"  # names and addresses, as they may stand in a project file
+
 
 class _ToolNames(Entry):
-    """Addresses of a board's memories, and its names in PlatformIO."""
+    """Addresses of a board's memories, its names in PlatformIO, and what it boots from."""
 
     flash_origin: int = Field(default=0x08000000, ge=0, lt=2**32, description="Address of the flash")
     ram_origin: int = Field(default=0x20000000, ge=0, lt=2**32, description="Address of the memory of the arena")
-    platform: str = Field(default="", description="Platform in PlatformIO; empty: it has none")
-    platform_board: str = Field(default="", description="Board in PlatformIO")
-    framework: str = Field(default="", description="Framework in PlatformIO")
+    platform: str = Field(
+        default="", pattern=_WORD, description="Platform in PlatformIO, a name or address; empty: it has none"
+    )
+    platform_board: str = Field(default="", pattern=_WORD, description="Board in PlatformIO")
+    framework: Literal["", "stm32cube", "arduino", "espidf"] = Field(default="", description="Framework in PlatformIO")
+    boot: str = Field(
+        default="", description="What the chip wants before a bare image, which then does not start by itself"
+    )
 
 
 _tool_names: Catalogue[_ToolNames] = Catalogue(_ToolNames, "firmware/boards.yaml", noun="board", group="boards")

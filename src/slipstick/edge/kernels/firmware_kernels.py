@@ -12,7 +12,7 @@ from slipstick.edge.kernels.dsp_convolutions import CONV3X3_DSP, CONV_DSP, DEPTH
 from slipstick.edge.kernels.float_border import DEQUANTIZE, QUANTIZE
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.overlap import _pad_overlap, window_overlap
-from slipstick.edge.kernels.packed_layers import PACKED_LAYERS
+from slipstick.edge.kernels.packed_layers import PACKED_DSP, PACKED_LAYERS
 from slipstick.edge.kernels.plain_convolutions import (
     CONV3X3,
     CONV3X3_LONG,
@@ -21,7 +21,7 @@ from slipstick.edge.kernels.plain_convolutions import (
     CONV_WORDS,
     DEPTHWISE3X3,
 )
-from slipstick.edge.kernels.pool_convolution import POOL_CONVOLUTIONS
+from slipstick.edge.kernels.pool_convolution import DENSE_POOL, POOL_DSP, POOL_PLAIN
 
 _ENOUGH = 1024  # elements: two tables take as many instructions as some 500 elements by the generic kernel [measured]
 _RIGHT = 22  # bits: so that the output's offset, shifted to the left by as many, keeps to 32 bits
@@ -57,7 +57,10 @@ _ADD_TABLES = Kernel(
 )
 
 KERNELS: tuple[Kernel, ...] = (
-    *POOL_CONVOLUTIONS,
+    *POOL_DSP,
+    *PACKED_DSP,
+    *POOL_PLAIN,
+    DENSE_POOL,
     *PACKED_LAYERS,
     CONV3X3_DSP,
     CONV3X3_QUAD,

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from slipstick.edge.firmware.c_fields import layer_fields
 from slipstick.edge.firmware.c_values import c_struct
 from slipstick.edge.kernels.dsp_convolutions import CONV_DSP
@@ -24,6 +26,7 @@ from slipstick.edge.kernels.packed_weights import (
     storage_of,
 )
 from slipstick.edge.kernels.plain_convolutions import CONV_WORDS
+from slipstick.edge.kernels.streams import alive, moved_bias, requant_words
 from slipstick.edge.layers import ConvLayer
 
 _Pack = Callable[[Any], Packed]
@@ -67,9 +70,16 @@ def _streamed(base: Kernel, suffix: str, storage: str, holds: Callable[[Any], bo
     def scratch(layer: ConvLayer) -> int:
         return layer.output[2] * (16 + _filter_bytes(layer)) + base.scratch_bytes(layer)
 
+    def constants(layer: ConvLayer) -> Packed:
+        living, requant = alive(layer), layer.requant  # a filter that is not has its one code as bias
+        code = requant_words(layer)[:, 1].astype(np.int16)
+        bias = np.where(living, moved_bias(layer), code).astype(np.int32)
+        multiplier, shift = requant.multiplier * living, requant.shift * living
+        return {**pack(layer), "bias": bias, "multiplier": multiplier, "shift": shift}
+
     sources = {family: (f"nn_conv_packed_{suffix}.c", *files) for family, files in base.sources.items()}
     return Kernel(
-        f"nn_conv_{storage}_{suffix}", "nn_packed_conv", ("conv",), sources, applies, base.requires, scratch, pack,
+        f"nn_conv_{storage}_{suffix}", "nn_packed_conv", ("conv",), sources, applies, base.requires, scratch, constants,
         _fields, overlap=base.overlap, header="nn_packed.h", struct_bytes=_STRUCT_BYTES,
     )  # fmt: skip
 
@@ -91,8 +101,8 @@ def _binary(kind: str) -> Kernel:
 
 
 _STORAGES = (("pool", holds_pool, pack_pool), ("int4", holds_int4, pack_int4), ("swis", holds_swis, pack_swis))
+PACKED_DSP = tuple(_streamed(CONV_DSP, "dsp", *row) for row in _STORAGES)
 PACKED_LAYERS = (
-    *(_streamed(CONV_DSP, "dsp", *row) for row in _STORAGES),
     *(_streamed(CONV_WORDS, "words", *row) for row in _STORAGES),
     *(_packed(kind, storage, holds, pack) for kind in ("conv", "dense") for storage, holds, pack in _STORAGES),
     _binary("conv"),

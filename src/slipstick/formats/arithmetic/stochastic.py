@@ -120,11 +120,13 @@ class Stochastic(Arithmetic):
 
     def carried(self, numbers: WholeNumbers) -> Float32Array:
         """Return the share of ones in an operand's stream, with its sign: of ``xnor`` v / (L - 1)."""
-        level = _levels(numbers, self.length).astype(np.float32)
+        from slipstick.formats.arithmetic.stochastic_layer import _looked_up
+
+        level = _levels(WholeNumbers(np.arange(numbers.full + 1), numbers.full), self.length).astype(np.float32)
         if self.generator == "xor":
             level = np.maximum(level - 1, 0)
         period = self.length - (self.generator in ("xnor", "xor"))
-        return np.asarray(np.sign(numbers.elements) * level / np.float32(period), np.float32)
+        return _looked_up(numbers, np.asarray(level / np.float32(period), np.float32))
 
     def tap_groups(self, shape: tuple[int, int, int]) -> IntArray:
         """Return the group of each tap [channels, rows, columns] whose products saturate together."""

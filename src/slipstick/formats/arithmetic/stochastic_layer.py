@@ -295,6 +295,23 @@ def _native(library: ctypes.CDLL, layer: _Layer, x: AnyArray, results: Float32Ar
         )  # fmt: skip
 
 
+def _looked_up(numbers: WholeNumbers, table: Float32Array) -> Float32Array:
+    """Return the table's value of each element's magnitude, with the element's sign.
+
+    Errors
+    ------
+    SlipstickError for magnitudes beyond full scale.
+    """
+    whole = _whole(numbers)
+    native = native_library("stochastic", _agrees)
+    if native is None:
+        return np.asarray(np.sign(whole) * table[np.abs(whole)], np.float32)
+    result = np.empty(whole.shape, np.float32)
+    both = np.concatenate([-table[:0:-1], table])
+    native.look_up(_address(whole), ctypes.c_int64(whole.size), _address(both[len(table) - 1 :]), _address(result))
+    return result
+
+
 def _address(array: AnyArray) -> ctypes.c_void_p:
     return ctypes.c_void_p(array.ctypes.data)
 
@@ -316,4 +333,7 @@ def _agrees(library: ctypes.CDLL) -> bool:
         _native(library, layer, inputs.elements, results)
         if not np.array_equal(results, _stochastic_oracle(arithmetic, inputs, weights, window)):
             return False
-    return True
+    whole, values = np.arange(-128, 129, dtype=np.int16), np.empty(257, np.float32)
+    table = np.arange(-128, 129).astype(np.float32) / 8
+    library.look_up(_address(whole), ctypes.c_int64(257), _address(table[128:]), _address(values))
+    return bool(np.array_equal(values, table))

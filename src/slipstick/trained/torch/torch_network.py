@@ -54,6 +54,8 @@ class TorchNetwork(TrainedNetwork):
     normal : how bytes become its inputs; None: neither the file nor the caller says.
     shape : height, width and channels of its images; None: unknown.
     file : the kind of file that it came in; None for a module of the caller's own.
+    hardware : puts a copy of the module on the arithmetic of hardware, by which it then predicts; None: it computes as
+        it is. Weights and files are those of the module itself.
     encoded : encodings of the layers whose weights came packed, which the quantiser keeps.
     """
 
@@ -64,6 +66,7 @@ class TorchNetwork(TrainedNetwork):
     shape: Shape | None = None
     file: _ModuleFile | None = None
     background: int = 0
+    hardware: Callable[[nn.Module], nn.Module] | None = None
     encoded: Mapping[str, Encoded] = field(default_factory=dict)
 
     @property
@@ -100,8 +103,13 @@ class TorchNetwork(TrainedNetwork):
         return {} if self.shape is None else _norms_behind(self.module, self.shape)
 
     def predict(self, images: Images) -> NDArray[np.float32]:
-        """Return logits [images, outputs] in fp32."""
-        return predict(self.module, images, self._inputs())
+        """Return logits [images, outputs] in fp32, as the hardware computes them where there is some."""
+        return predict(self._computing, images, self._inputs())
+
+    @cached_property
+    def _computing(self) -> nn.Module:
+        """The module that predicts: this one, or its copy on hardware."""
+        return self.module if self.hardware is None else self.hardware(deepcopy(self.module)).eval()
 
     def logits(self, images: Images) -> NDArray[np.float32]:
         """Return logits [images, outputs] in fp32, the same as `predict`."""

@@ -1,5 +1,6 @@
 /* Convolutions with packed weights by a kernel of int8 weights: its stream is put together in the scratch, then it
- * computes. Channels are a multiple of eight, so that its weights are in the order of the file.
+ * computes. Channels are a multiple of eight, so that its weights are in the order of the file. Biases hold the products
+ * of the input's offset, as in a stream.
  * Scratch: 16 bytes a filter and all weights, then what the kernel takes. */
 #ifndef NN_PACKED_STREAM_H
 #define NN_PACKED_STREAM_H
@@ -9,13 +10,6 @@
 typedef void nn_stream_kernel(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
                               void *scratch);
 
-static inline int32_t nn_sum_of(const int8_t *weights, int32_t count) {
-  int32_t sum = 0;
-  for (; count > 0; count -= 8, weights += 8)
-    sum += weights[0] + weights[1] + weights[2] + weights[3] + weights[4] + weights[5] + weights[6] + weights[7];
-  return sum;
-}
-
 /* Three words of requantisation: see nn_dsp.h. */
 static inline void nn_put_requant(const nn_requant *q, int32_t f, int32_t *words) {
   const int32_t right = q->shift[f] < 0 ? -q->shift[f] : 0, left = q->shift[f] > 0 ? q->shift[f] : 0;
@@ -24,7 +18,7 @@ static inline void nn_put_requant(const nn_requant *q, int32_t f, int32_t *words
   words[2] = right;
 }
 
-/* Stream of all filters; one whose multiplier is 0 gets no weights. Returns its end. */
+/* Stream of all filters; one whose multiplier is 0 gets no weights, and its bias is its code. Returns its end. */
 static inline int32_t *nn_put_stream(const nn_packed_conv *l, const uint8_t *codes, int32_t *stream, nn_unpacker *unpack) {
   const nn_conv *c = &l->conv;
   const int32_t count = c->kernel_height * c->kernel_width * c->in_channels;
@@ -32,11 +26,12 @@ static inline int32_t *nn_put_stream(const nn_packed_conv *l, const uint8_t *cod
   for (int32_t f = 0; f < c->out_channels; f++) {
     int8_t *const weights = (int8_t *)(stream + 1);
     unpack(l, &bits, weights, count);
-    stream[0] = c->requant.bias[f] + c->input_offset * nn_sum_of(weights, count);
+    stream[0] = c->requant.bias[f];
     if (c->requant.multiplier[f] == 0)
       for (int32_t i = 0; i <= count / 4; i++) stream[i] = 0;
     stream += 1 + count / 4;
     nn_put_requant(&c->requant, f, stream);
+    if (c->requant.multiplier[f] == 0) stream[1] = c->requant.bias[f] & 0xffff;
     stream += 3;
   }
   return stream;

@@ -39,7 +39,7 @@ typedef struct {
     uint8_t index_bits;    /* of an index, 1 to 8 */
 } nn_pool_conv;
 
-/* Convolutions with 3x3 taps at stride 1 and padding 1. Channels are a multiple of 8, shifts are -1 to -31; the input is
+/* Convolutions with 3x3 taps at stride 1 and padding 1, or at stride 2 and padding 0 or 1. Channels are a multiple of 8, shifts are -1 to -31; the input is
    aligned to four bytes. Indices [filters][taps][channels / 8] are packed without gaps, least significant bit first.
    The first two multiply (in pairs with the DSP extension). The others look sums up, bit by bit or two bits at a time,
    in tables that they build in their scratch: fewer bits, fewer instructions. */
@@ -48,6 +48,12 @@ void nn_conv3x3_pool_dsp(const nn_pool_conv *layer, const int8_t *indices, const
 void nn_conv3x3_pool_bits(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch);
 void nn_conv3x3_pool_bits_dsp(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch);
 void nn_conv3x3_pool_wide(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch);
+/* The same without neighbours: 1x1, any stride and no padding. */
+void nn_conv1x1_pool(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch);
+void nn_conv1x1_pool_dsp(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch);
+void nn_conv1x1_pool_bits(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch);
+void nn_conv1x1_pool_wide(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch);
+void nn_dense_pool_tables(const nn_pool_conv *layer, const int8_t *indices, const int8_t *input, int8_t *output, void *scratch);
 size_t nn_conv3x3_pool_scratch(const nn_pool_conv *layer, int lookup);
 
 /* Sums of weights for each of the 256 patterns of a bit of eight channels (or two bits of four), for every pool vector,
@@ -67,12 +73,14 @@ typedef uint32_t nn_pool_word;
 #define NN_POOL_ENTRY_AT(entries, word) ((const int32_t *)(uintptr_t)(word))
 #endif
 
+/* 2^31 and rounding (half a code and the output's offset, shifted to the left), so that both together start a product
+   of 64 bits; multiplier, shift to the right, twice the bias, scale of the sums: 2, or more where lower bits were dropped */
+#define NN_POOL_TAIL 6
+
 typedef struct {               /* one kernel row's products into a block of one output row, all filters */
-    const nn_pool_word *list;  /* per filter: addresses; in the last row also multiplier, shift, twice the bias */
+    const nn_pool_word *list;  /* per filter: addresses; in the last row then NN_POOL_TAIL constants */
     int32_t *sums;             /* [filters][NN_POOL_BLOCK] */
     int32_t filters, groups;
-    int32_t scale;             /* of the sums: 2, or more where lower bits were dropped */
-    int32_t offset;            /* of the output */
     int32_t stride, stride3;   /* bytes between output columns, and three times that */
     int8_t *output;            /* first of the columns */
     int32_t least, most;       /* assembly saturates to int8 only */
@@ -106,11 +114,25 @@ void nn_pool_last(const nn_pool_tables *t);       /* product of a -> column 1; n
 #else
 void nn_pool_pair(const nn_pool_tables *t, int32_t column); /* products of b, a -> columns `column` and the next */
 #endif
-void nn_pool_lookup_pixel(const nn_pool_tables *t, int32_t column); /* products of a -> column */
+void nn_pool_lookup_pixel(const nn_pool_tables *t, int32_t column); /* products of a, rounded to `bits` -> column */
 void nn_pool_shift(const nn_pool_tables *t);                        /* columns 0, 1 -> the last two */
 void nn_pool_outside(const nn_pool_tables *t, int32_t column);
 void nn_pool_add_weights(uint32_t *row, const uint32_t *end, size_t step, const uint32_t pair[NN_POOL_BLOCK]);
-const uint8_t *nn_pool_expand_six(nn_pool_word *to, nn_pool_word entry, size_t groups, size_t step, const uint8_t *from);
+const uint8_t *nn_pool_expand_six(nn_pool_word *to, const nn_pool_word *entry, size_t groups, size_t step, const uint8_t *from);
+
+/* Four bytes without sign rounded to their upper bits, a half upwards; the largest value stays within its bits. */
+static inline uint32_t nn_pool_rounded(uint32_t codes, uint32_t bits)
+{
+    const uint32_t half = (0x80u >> bits) * 0x01010101u, mask = (0x100u - (0x100u >> bits)) * 0x01010101u;
+#if NN_POOL_PAIRS
+    uint32_t sum;
+    __asm__("uqadd8 %0, %1, %2" : "=r"(sum) : "r"(codes), "r"(half));
+    return sum & mask;
+#else
+    const uint32_t top = codes & 0x80808080u, sum = (codes ^ top) + half, over = sum & top; /* over 255: 255 */
+    return ((sum ^ top) | over | (over - (over >> 7))) & mask;
+#endif
+}
 
 /* keeps loads from moving ahead until they no longer fit the registers */
 #if NN_POOL_BLOCK == 8 && defined(__GNUC__)

@@ -65,7 +65,7 @@
 
 /* Any number of groups: lr counts them. */
 .macro add_any
-    ldr lr, [sp, #16]
+    ldr lr, [sp, #12]
 8:  ldm r0!, {r10, r11, r12}
     add_products r10
     add_products r11
@@ -76,7 +76,7 @@
 
 /* Groups in eights: lr counts them. */
 .macro add_eights
-    ldr lr, [sp, #16]
+    ldr lr, [sp, #12]
 7:  .rept 8
     ldm r0!, {r10, r11, r12}
     add_products r10
@@ -87,50 +87,74 @@
     bne 7b
 .endm
 
+/* Doubled sum to code: multiplier r9, shift r10; rounding, and 2^31 below it, in r8 and r3. A negative sum loses 1, so that
+   a half goes away from zero; where it is rounded to 0 before, 1 less than half a code changes nothing. */
 .macro requantise sum
 #if defined(__ARM_FEATURE_DSP)
-    smmulr \sum, \sum, r8
+    smmlar r3, \sum, r9, r8
+    add \sum, r3, \sum, asr #31
 #else
-    smull lr, \sum, \sum, r8
-    adds lr, lr, lr                  /* carry: bit 31 */
-    adc \sum, \sum, #0
+    smlal r3, r8, \sum, r9
+    add \sum, r8, \sum, asr #31
 #endif
-    add \sum, \sum, \sum, asr #31    /* a half goes away from zero */
-    asrs \sum, \sum, r9              /* carry: the last bit out */
-    adc \sum, \sum, r3
+    asr \sum, \sum, r10
     ssat \sum, #8, \sum
 .endm
 
+.macro round_anew
+#if !defined(__ARM_FEATURE_DSP)
+    ldrd r3, r8, [r0, #-24]
+#endif
+.endm
+
 .macro write_codes
-    ldm r0!, {r8, r9, r10}           /* multiplier, shift, twice the bias */
-    ldr r3, [sp, #20]                /* scale */
-    mla r4, r4, r3, r10
-    mla r5, r5, r3, r10
-    mla r6, r6, r3, r10
-    mla r7, r7, r3, r10
-    ldm sp, {r3, r10, r11, r12}      /* offset, stride, three strides, output */
+    ldm r0!, {r3, r8, r9, r10, r11, r12} /* 2^31, rounding, multiplier, shift, twice the bias, scale */
+    mla r4, r4, r12, r11
+    mla r5, r5, r12, r11
+    mla r6, r6, r12, r11
+    mla r7, r7, r12, r11
+    ldrd r11, r12, [sp]              /* stride, three strides */
     requantise r4
+    round_anew
     requantise r5
+    round_anew
     requantise r6
+    round_anew
     requantise r7
-    strb r4, [r12, r11]
-    strb r5, [r12, r10, lsl #1]
-    strb r6, [r12, r10]
-    strb r7, [r12], #1
-    str r12, [sp, #12]
+    strb r4, [r2, r12]
+    strb r5, [r2, r11, lsl #1]
+    strb r6, [r2, r11]
+    strb r7, [r2], #1
+.endm
+
+/* Codes of all filters are written: r2 is the output from here on, its end on the stack. */
+.macro to_output
+    ldr r8, [sp, #8]
+    add r2, r2, r8
+    str r2, [sp, #8]
+    mov r2, r8
+.endm
+
+.macro leave
+    add sp, sp, #20
+    pop {r4-r11, pc}
+.endm
+
+.macro until_written again
+    ldr r3, [sp, #8]
+    cmp r2, r3
+    bne \again
+    leave
 .endm
 
 .macro enter
     push {r4-r11, lr}
-    sub sp, sp, #28
-    ldr r3, [r0, #16]                /* scale */
-    str r3, [sp, #20]
-    ldr r8, [r0, #20]                /* offset */
-    ldr r9, [r0, #24]                /* stride */
-    ldr r10, [r0, #28]               /* three strides */
-    ldr r11, [r0, #32]               /* output */
+    sub sp, sp, #20
+    ldr r8, [r0, #16]                /* stride */
+    ldr r9, [r0, #20]                /* three strides */
+    ldr r10, [r0, #24]               /* output */
     ldr r12, [r0, #12]               /* groups */
-    stm sp, {r8-r12}
+    stm sp, {r8, r9, r10, r12}
     ldm r0, {r0, r1, r2}
 .endm
 
@@ -150,11 +174,6 @@
     beq.w 5f
     tst r12, #7
     beq.w 6f
-.endm
-
-.macro leave
-    add sp, sp, #28
-    pop {r4-r11, pc}
 .endm
 
 .macro function name
@@ -253,66 +272,60 @@
     function nn_pool_finish
     enter
     dispatch
+    to_output
 1:  ldm r1!, {r4-r7}
     add_any
     write_codes
-    subs r2, r2, #1
-    bne 1b
-    leave
-6:  ldm r1!, {r4-r7}
+    until_written 1b
+6:  to_output
+16: ldm r1!, {r4-r7}
     add_eights
     write_codes
-    subs r2, r2, #1
-    bne 6b
-    leave
-3:  .rept 4
+    until_written 16b
+3:  to_output
+13: .rept 4
     ldm r1!, {r4-r7}
     add_six 0
     write_codes
     .endr
-    subs r2, r2, #4
-    bne 3b
-    leave
-4:  .rept 4
+    until_written 13b
+4:  to_output
+14: .rept 4
     ldm r1!, {r4-r7}
     add_twelve 0
     write_codes
     .endr
-    subs r2, r2, #4
-    bne 4b
-    leave
-5:  .rept 2
+    until_written 14b
+5:  to_output
+15: .rept 2
     ldm r1!, {r4-r7}
     add_twelve 0
     add_twelve 0
     write_codes
     .endr
-    subs r2, r2, #2
-    bne 5b
-    leave
+    until_written 15b
     .size nn_pool_finish, . - nn_pool_finish
 
     function nn_pool_flush
     enter
     mov r8, #12
     mul r12, r12, r8
-    str r12, [sp, #16]
+    str r12, [sp, #12]
+    to_output
 1:  ldm r1!, {r4-r7}
-    ldr r8, [sp, #16]
+    ldr r8, [sp, #12]
     add r0, r0, r8
     write_codes
-    subs r2, r2, #1
-    bne 1b
-    leave
+    until_written 1b
     .size nn_pool_flush, . - nn_pool_flush
 
-/* r0 to, r1 entry, r2 groups, r3 bytes between groups' entries, [sp] packed indices; returns what follows them */
+/* r0 to, r1 three taps' entries, r2 groups, r3 bytes between groups' entries, [sp] packed indices; returns what follows them */
     function nn_pool_expand_six
     push {r4-r11, lr}
     ldr r12, [sp, #36]
     mov r11, #(4 * NN_POOL_ENTRY_WORDS)
     mov r10, #3                      /* taps */
-1:  mov r9, r1
+1:  ldr r9, [r1], #4
     mov r8, r2
 2:  ldrh r7, [r12], #2
     ldrb r6, [r12], #1
@@ -332,7 +345,6 @@
     stm r0!, {r4-r7}
     subs r8, r8, #4
     bne 2b
-    sub r1, r1, #4
     subs r10, r10, #1
     bne 1b
     mov r0, r12

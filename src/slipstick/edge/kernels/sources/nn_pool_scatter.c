@@ -40,7 +40,7 @@
     } while (0)
 
 /* `sum` is doubled, so that the product's upper half is rounded as a doubling multiply rounds. */
-static inline int32_t requantised(int32_t sum, int32_t multiplier, int32_t half, int32_t shift)
+static inline int32_t requantised(int32_t sum, int32_t multiplier, int32_t rounding, int32_t shift)
 {
 #if NN_POOL_PAIRS
     int32_t r;
@@ -49,13 +49,7 @@ static inline int32_t requantised(int32_t sum, int32_t multiplier, int32_t half,
     const int64_t product = (int64_t)sum * multiplier;
     int32_t r = (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
 #endif
-    r += r >> 31; /* a half goes away from zero */
-#if NN_POOL_BLOCK == 8
-    return (r + half) >> shift;
-#else
-    (void)half; /* a register less */
-    return ((r >> (shift - 1)) + 1) >> 1;
-#endif
+    return (r + (r >> 31) + rounding) >> shift; /* a half goes away from zero */
 }
 
 #if defined(__ARM_ARCH) && __ARM_ARCH >= 7
@@ -71,13 +65,13 @@ static inline int32_t clamped(int32_t r, int32_t least, int32_t most) { return r
 #endif
 
 #define CODE(s) \
-    s = clamped(requantised(s * scale + bias, multiplier, half, shift) + offset, least, most)
+    s = clamped(requantised(s * scale + bias, multiplier, rounding, shift), least, most)
 #define WRITE                                                                                                     \
     do {                                                                                                          \
-        const int32_t multiplier = (int32_t)list[0], shift = (int32_t)list[1], bias = (int32_t)list[2];           \
-        const int32_t scale = p->scale, offset = p->offset, least = p->least, most = p->most, stride = p->stride; \
-        const int32_t half = 1 << (shift - 1);                                                                    \
-        list += 3;                                                                                                \
+        const int32_t rounding = (int32_t)list[1], multiplier = (int32_t)list[2], shift = (int32_t)list[3];       \
+        const int32_t bias = (int32_t)list[4], scale = (int32_t)list[5];                                          \
+        const int32_t least = p->least, most = p->most, stride = p->stride;                                       \
+        list += NN_POOL_TAIL;                                                                                     \
         CODE(s0); CODE(s1); CODE(s2); CODE(s3);                                                                   \
         WIDE(CODE(s4); CODE(s5); CODE(s6); CODE(s7);)                                                             \
         WIDE(output[7 * stride] = (int8_t)s0; output[6 * stride] = (int8_t)s1;)                                   \

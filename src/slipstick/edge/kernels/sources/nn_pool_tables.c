@@ -58,10 +58,9 @@ void nn_pool_prepare(const int8_t *vectors, uint32_t size, uint32_t *lookup)
 
 #if NN_POOL_STEP == 1
 /* Byte k of the result: a bit of each channel; planes 0 to 3 in `low`, 4 to 7 in `high`. */
-static void transpose(const int8_t *x, uint32_t *low, uint32_t *high)
+static void transpose(uint32_t a, uint32_t b, uint32_t *low, uint32_t *high)
 {
-    const uint32_t *word = (const uint32_t *)(const void *)x;
-    uint32_t a = word[0] ^ 0x80808080u, b = word[1] ^ 0x80808080u, t; /* code + 128 */
+    uint32_t t;
     t = (a ^ (a >> 7)) & 0x00aa00aau, a ^= t ^ (t << 7);
     t = (b ^ (b >> 7)) & 0x00aa00aau, b ^= t ^ (t << 7);
     t = (a ^ (a >> 14)) & 0x0000ccccu, a ^= t ^ (t << 14);
@@ -164,19 +163,17 @@ static void few_bits(const uint32_t *table, uint32_t low, uint32_t high, int32_t
     }
 }
 
-static void transpose(const int8_t *x, uint32_t *low, uint32_t *high)
-{
-    const uint32_t *word = (const uint32_t *)(const void *)x;
-    *low = word[0] ^ 0x80808080u, *high = word[1] ^ 0x80808080u; /* code + 128 */
-}
+static void transpose(uint32_t a, uint32_t b, uint32_t *low, uint32_t *high) { *low = a, *high = b; }
 #endif
 
 NN_POOL_WEAK void nn_pool_lookup_pixel(const nn_pool_tables *t, int32_t column)
 {
     int32_t *to = t->entry + NN_POOL_PAIRS + column;
     for (int32_t g = 0; g < t->groups; g++) {
-        uint32_t low, high;
-        transpose(t->a + g * NN_POOL_VECTOR, &low, &high);
+        const uint32_t *word = (const uint32_t *)(const void *)(t->a + g * NN_POOL_VECTOR);
+        uint32_t a = word[0] ^ 0x80808080u, b = word[1] ^ 0x80808080u, low, high; /* code + 128 */
+        if (t->bits < 8) a = nn_pool_rounded(a, (uint32_t)t->bits), b = nn_pool_rounded(b, (uint32_t)t->bits);
+        transpose(a, b, &low, &high);
         const uint32_t *table = t->lookup;
         for (int32_t s = 0; s < t->size; s += NN_POOL_CHUNK) {
             if (t->bits > 8 - NN_POOL_STEP)

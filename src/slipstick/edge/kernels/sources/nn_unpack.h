@@ -22,9 +22,18 @@ static inline uint32_t nn_next_bits(nn_bits *r, uint32_t bits) {
 typedef void nn_unpacker(const nn_packed_conv *l, nn_bits *r, int8_t *weights, int32_t count);
 
 static inline void nn_unpack_pool(const nn_packed_conv *l, nn_bits *r, int8_t *weights, int32_t count) {
-  for (; count > 0; count -= 8) {
-    const int8_t *vector = l->vectors + nn_next_bits(r, l->index_bits) * 8;
-    for (int32_t i = 0; i < 8; i++) *weights++ = vector[i];
+  const uint32_t bits = l->index_bits, mask = (1u << bits) - 1u;
+  uint32_t *word = (uint32_t *)(void *)weights; /* weights and vectors are aligned to four bytes */
+  for (; count > 0; count -= 8, word += 2) {
+    if (r->have < bits) {
+      r->held |= (uint32_t)*r->from++ << r->have;
+      r->have += 8;
+    }
+    const uint32_t *vector = (const uint32_t *)(const void *)l->vectors + 2 * (r->held & mask);
+    r->held >>= bits;
+    r->have -= bits;
+    const uint32_t first = vector[0], second = vector[1];
+    word[0] = first, word[1] = second;
   }
 }
 

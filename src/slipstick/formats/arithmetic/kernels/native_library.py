@@ -75,7 +75,8 @@ def _built(source: Path, mode: str, compiler: list[str]) -> Path | None:
     """Return the library that a compiler makes of a source, from the cache if it is there; None if it cannot."""
     options = [*_OPTIONS, "-march=x86-64-v3" if mode == "avx2" else "-march=native"]
     version = subprocess.run([*compiler, "--version"], capture_output=True, timeout=_SECONDS, check=False)  # noqa: S603
-    parts = [source.read_bytes(), " ".join(options).encode(), version.stdout, " ".join(compiler).encode(), _features()]
+    texts = [file.read_bytes() for file in (source, *sorted(source.parent.glob(f"{source.stem}_*.h")))]
+    parts = [*texts, " ".join(options).encode(), version.stdout, " ".join(compiler).encode(), _features()]
     key = hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
     folder = _own_folder()
     if folder is None:

@@ -312,3 +312,9 @@ void layer_counts(int64_t filters, int64_t depth, const uint32_t *inputs, const 
     CASE(1, HALF, 7)
     CASE(1, 1, 0)
 }
+
+/* Values of a table whose middle is `table`: of negative numbers before it. */
+void look_up(const int16_t *x, int64_t count, const float *table, float *values)
+{
+    for (int64_t i = 0; i < count; i++) values[i] = table[x[i]];
+}

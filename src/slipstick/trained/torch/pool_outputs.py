@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from slipstick.core.arrays import FloatArray
 from slipstick.core.errors import SlipstickError
-from slipstick.core.extras import require
 from slipstick.core.format import Format
 from slipstick.formats.output_pools import fit_pool_to_outputs
 from slipstick.trained.network import TrainedNetwork, Values
+from slipstick.trained.torch.observed_windows import _observe_windows
+from slipstick.trained.torch.torch_network import TorchNetwork
 
 if TYPE_CHECKING:
     from slipstick.datasets.images import Images
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _POSITIONS = 40  # windows of an image: 500 images give 20,000 for covariances of up to some 600 inputs
 
 
-def _fit_to_outputs(
+def fit_to_outputs(
     network: TrainedNetwork, forms: Mapping[str, Format], sides: Mapping[str, Values], images: Images
 ) -> tuple[dict[str, FloatArray], dict[str, Values]]:
     """Return the weights of all pooled layers as pools fitted to outputs give them, and their pools and scales.
@@ -34,7 +35,7 @@ def _fit_to_outputs(
     ------
     SlipstickError for a network that is no torch module.
     """
-    if network.module is None:
+    if not isinstance(network, TorchNetwork):
         allowed = "weights, or a torch network"
         raise SlipstickError("cannot be observed in full", path="fit", value=network.name, allowed=allowed)
     groups: dict[Format, list[str]] = {}
@@ -54,11 +55,9 @@ def _fit_to_outputs(
     return fitted, pools
 
 
-def _covariance(network: TrainedNetwork, name: str, images: Images) -> FloatArray:
+def _covariance(network: TorchNetwork, name: str, images: Images) -> FloatArray:
     """Return the covariance of a layer's inputs, in the order of a filter's weights [k, k]."""
-    windows: Any = require("slipstick.trained.torch.observed_windows", "torch")
-    opened: Any = network
-    observed = windows._observe_windows(network.module, images, opened._inputs(), [name], positions=_POSITIONS)
+    observed = _observe_windows(network.module, images, network._inputs(), [name], positions=_POSITIONS)
     inputs = observed[name].windows[0].astype(np.float64)
     inputs -= inputs.mean(axis=0)
     return np.asarray(inputs.T @ inputs / len(inputs))
