@@ -146,15 +146,48 @@ def _fast() -> list[tuple[str, Single]]:
         add("nn_depthwise3x3_s8", "depthwise", shape, shape[2], stride=stride, padding="same", activation="relu6")
     for rows, inputs, outputs in ((1, 37, 5), (3, 12, 4), (1, 64, 1), (2, 3, 2)):
         single = dense(rng, rows, inputs, outputs, activation=("none", "relu")[rows % 2])
-        layers.extend((symbol, single) for symbol in ("nn_dense_s8_pairs", "nn_dense_s8_plain"))
+        layers.extend((symbol, single) for symbol in DENSE)
+    for channels, kernel, stride in ((8, (3, 1), 1), (4, (5, 1), 2), (12, (2, 3), 1), (4, (3, 3), 2)):
+        add("nn_depthwise_s8_valid", "depthwise", (7, kernel[1] + channels % 3, channels), channels, kernel,
+            stride=(stride, 1), padding="valid", activation=("none", "relu")[channels // 8])  # fmt: skip
+    for shape, filters in (((1, 1, 19), 5), ((2, 3, 8), 8), ((3, 1, 1), 3)):
+        options = {"padding": "valid", "activation": "relu6", "dtype": (np.int8, np.uint8)[filters % 2]}
+        add(POINT, "conv", shape, filters, shape[:2], **options)
+    layers += _with_weight_offsets(rng)
     for activation, dtype in (("none", np.int8), ("relu", np.int8), ("relu6", np.uint8)):
         single = addition(rng, 1031, (0.05, 0.02, 0.06), dtype, activation=activation)
         layers.append(("nn_add_s8_tables", single))
     return layers
 
 
-SQUARE = "nn_conv3x3_s8_dsp nn_conv3x3_s8 nn_conv3x3_s8_long nn_conv3x3_s8_quad"  # the last one takes filters in fours
-DEPTHWISE, WINDOW = "nn_depthwise3x3_s8_dsp nn_depthwise3x3_s8", "nn_conv_s8_dsp nn_conv_s8_words nn_conv_s8_quad"
+def _with_weight_offsets(rng: np.random.Generator) -> list[tuple[str, Single]]:
+    """Return layers of networks in uint8, whose weights have a zero point, for each kernel that takes one."""
+    layers: list[tuple[str, Single]] = []
+    shapes = [
+        (WINDOW, "conv", (5, 6, 3), 8, (3, 3), (2, 2)),
+        (WINDOW, "conv", (3, 3, 17), 4, (1, 1), (1, 1)),
+        (WINDOW, "conv", (2, 2, 8), 8, (1, 1), (1, 1)),
+        (WINDOW, "conv", (1, 3, 4), 4, (1, 1), (1, 1)),
+        (DEPTHWISE, "depthwise", (5, 4, 8), 8, (3, 3), (1, 1)),
+        (DEPTHWISE, "depthwise", (3, 3, 4), 4, (3, 3), (1, 1)),
+        (DEPTHWISE, "depthwise", (6, 5, 4), 4, (3, 3), (2, 2)),
+    ]
+    for symbols, kind, shape, filters, kernel, stride in shapes:
+        for extreme in (False, True):
+            options = {"padding": "same", "stride": stride, "dtype": np.uint8, "extreme": extreme}
+            single = convolution(rng, kind, shape, filters, kernel, **options)
+            layers.extend((name, single) for name in symbols.split() if GENERIC[name].applies(single.layer))
+    for rows, inputs, outputs in ((2, 13, 6), (1, 64, 5)):
+        layers.extend((symbol, dense(rng, rows, inputs, outputs, np.uint8)) for symbol in DENSE)
+    return layers
+
+
+DENSE, POINT = ("nn_dense_s8_dsp", "nn_dense_s8_plain"), "nn_conv_s8_point_dsp nn_conv_s8_point"
+SQUARE = "nn_conv3x3_s8_dsp nn_conv3x3_s8_long"
+DEPTHWISE, WINDOW = (
+    "nn_depthwise3x3_s8_dsp nn_depthwise3x3_s8",
+    "nn_conv_s8_dsp nn_conv_s8_pairs nn_conv_s8_pairs_quad nn_conv_s8_words",
+)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +199,7 @@ def fast() -> tuple[list[Single], list[Case]]:
 def test_shapes_of_the_fast_kernels_meet_every_shift(fast: tuple[list[Single], list[Case]]) -> None:
     counts = Counter(case.kernel.symbol for case in fast[1])
     streamed = {kernel.symbol for kernel in KERNELS if kernel.struct == "nn_stream_conv"}
-    assert set(counts) == streamed | {"nn_add_s8_tables", "nn_dense_s8_pairs", "nn_dense_s8_plain"}
+    assert set(counts) == streamed | {"nn_add_s8_tables"}
     assert min(counts.values()) >= 3
     shifts = np.concatenate([case.layer.requant.shift for case in fast[1] if case.layer.kind != "add"])
     multipliers = np.concatenate([case.layer.requant.multiplier for case in fast[1] if case.layer.kind != "add"])

@@ -28,6 +28,7 @@ _PUBLIC_NAMES = {
     "questions with weights": 3,
     "quantiser": 13,
     "layers of approximate products": 10,
+    "approximate multipliers": 15,
     "analog arithmetic": 4,
     "arrays of dot products": 4,
     "pools that learn and are fitted to outputs": 4,

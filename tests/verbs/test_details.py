@@ -53,6 +53,7 @@ ASKED: dict[str, Callable[[Path], Report]] = {
     "`calibrate`": calibrated,
     "`ops`": lambda _: slipstick.ops("resnet-8", phase="infer"),
     "`list`, `show`": lambda _: slipstick.show("h100-sxm-80gb"),
+    "`show` of a multiplier": lambda _: slipstick.show("mul7u_09Y"),
     "`cite`": lambda _: slipstick.cite(),
 }
 
@@ -75,6 +76,8 @@ def test_a_report_holds_what_the_page_says(row: str, tmp_path: Path) -> None:
     names = list(report.breakdowns)
     if "`list`" in row:
         assert names == ["h100-sxm-80gb"]
+    elif "multiplier" in row:
+        assert names == ["mul7u_09Y"]
     else:
         said = [] if tables == NONE else re.split(r", |; training also |; ", tables)
         assert names == said[: len(names)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from slipstick.cli.output import _put_table
+from slipstick.core.files import require_writable, write_text
 
 
 def list_(catalogue: str | None = None, *, kind: str | None = None, json: bool = False) -> None:
@@ -25,20 +26,26 @@ def list_(catalogue: str | None = None, *, kind: str | None = None, json: bool =
     _put_table(name, table, json)
 
 
-def show(*name: str, json: bool = False) -> None:
+def show(*name: str, json: bool = False, html: Path | None = None) -> None:
     """Show every field of one entry of any catalogue, with its source.
 
     Parameters
     ----------
     name
         A name that slipstick list CATALOGUE prints, or the path of a system's YAML file; CATALOGUE NAME where several
-        have it.
+        have it. A table of a multiplier's products too: a CSV or NPY file.
     json
         Print JSON and nothing else.
+    html
+        Write the entry with its pictures (of a multiplier) to this HTML file.
     """
     from slipstick.verbs.show import show as verb
 
-    ((title, table),) = verb(*name).breakdowns.items()
+    require_writable(html)
+    report = verb(*name)
+    ((title, table),) = report.breakdowns.items()
+    if html is not None:
+        write_text(html, report.html())
     _put_table(title, table, json, whole_first=True)  # a path is copied into --set
 
 

@@ -12,14 +12,14 @@ from functools import lru_cache
 import numpy as np
 
 from slipstick.edge.arena.arena_problem import Overlap
+from slipstick.edge.firmware.kernel_call import KernelCall
 from slipstick.edge.firmware.kernel_choice import _kernel_use
-from slipstick.edge.firmware.lowering import KernelCall
 from slipstick.edge.kernels.firmware_kernels import kernels_for
 from slipstick.edge.latency.layer_work import LayerWork
 from slipstick.edge.layers import AddLayer, ConvLayer, Layer, PoolLayer, Requantisation, Scaling, SoftmaxLayer
 
 _STEP_BYTES = 28  # of a call in the firmware's table of steps, as in edge/firmware/c_source.py
-_FEW = 4  # filters that stand for all: kernels take them in fours
+_FEW = 64  # filters that stand for all, besides what is left of fours: a last group is filled up to four
 _CODES = (-128, 127)  # least and largest of int8
 _HALF = Scaling(
     1 << 30, -1
@@ -74,9 +74,11 @@ def _weighted(work: LayerWork) -> ConvLayer:
     channels = work.filters if depthwise else work.reduction // work.taps
     pixels = (max(1, round(work.inputs / channels)), max(1, round(work.pixels)))
     kernel = (math.isqrt(work.taps),) * 2 if math.isqrt(work.taps) ** 2 == work.taps else (1, work.taps)
-    before, behind = ((pixel, 1) if dense else _sides(pixel) for pixel in pixels)
+    line = kernel[0] == 1 and pixels[0] - pixels[1] == work.taps - 1 > 0  # along one axis, inside the image
+    kernel = (work.taps, 1) if line else kernel
+    before, behind = ((pixel, 1) if dense or line else _sides(pixel) for pixel in pixels)
     step = max(1, round(math.sqrt(pixels[0] / pixels[1])))
-    around = 0 if pixels[1] < pixels[0] / step**2 else 1
+    around = 0 if line or pixels[1] < pixels[0] / step**2 else 1
     return ConvLayer(
         kind="conv" if work.kind == "pointwise" else work.kind,  # type: ignore[arg-type]
         input=(*before, channels), output=(*behind, work.filters), kernel=kernel, stride=(step, step), dilation=(1, 1),
@@ -93,7 +95,7 @@ def _sides(pixels: int) -> tuple[int, int]:
 
 def _few_filters(layer: ConvLayer) -> ConvLayer:
     """Return a layer with weights of a few filters, all 0, which the same kernels take."""
-    filters = min(layer.output[2], _FEW + layer.output[2] % _FEW)
+    filters = min(layer.output[2], _FEW + layer.output[2] % 4)  # kernels take them in fours
     channels = filters if layer.kind == "depthwise" else layer.input[2]
     shape = {"depthwise": (*layer.kernel, filters), "dense": (filters, channels)}
     weights = np.zeros(shape.get(layer.kind, (filters, *layer.kernel, channels)), np.int8)

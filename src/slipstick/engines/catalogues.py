@@ -33,6 +33,8 @@ class Kind:
         entry, where they are more than those of the catalogue's spec.
     kinds : ``module:name`` of a function that returns the kind of an entry by its name, which `list` can filter by.
     noun : the kind is one of the nouns of a question: `show NAME` looks there before it looks into tables.
+    suffixes : endings of files that `show` opens as entries of this kind.
+    drawings : ``module:name`` of a function that returns an entry's pictures by heading, by its name.
     """
 
     about: str
@@ -42,6 +44,8 @@ class Kind:
     fields: str = ""
     kinds: str = ""
     noun: bool = False
+    suffixes: tuple[str, ...] = ()
+    drawings: str = ""
 
     def open(self) -> Catalogue[Any]:
         """Return the catalogue of this kind, importing its module."""
@@ -148,6 +152,11 @@ KINDS: dict[str, Kind] = {
         "constants that hold for every generation", "cluster.constants.model_constants:model_constants",
         ("expert_skew", "last_bucket", "l2_over_dram"),
     ),
+    "multipliers": Kind(
+        "approximate multipliers, by their tables of products", "formats.multipliers.multiplier_facts:multiplier_facts",
+        rows="engines.multiplier_fields:multipliers_table", fields="engines.multiplier_fields:multiplier_fields",
+        suffixes=(".csv", ".npy"), drawings="engines.multiplier_fields:multiplier_drawings",
+    ),
     "array-parts": Kind(
         "energy and area of an array's parts", "formats.arithmetic.operation_costs:array_parts", ("node",)
     ),
@@ -245,6 +254,13 @@ def show_table(*name: str) -> tuple[str, Table]:
     return show_table(name[0], names[0]) if names else (name[0], _fields_table(_any_entry(name[0])))
 
 
+def entry_drawings(*name: str) -> dict[str, str]:
+    """Return the pictures of an entry that `show_table` shows, by heading; empty where its kind has none."""
+    kinds = [KINDS[name[0]]] if len(name) == 2 and name[0] in KINDS else list(KINDS.values())
+    drawings = [_imported(kind.drawings)(name[-1]) for kind in kinds if kind.drawings]
+    return next((pictures for pictures in drawings if pictures), {})
+
+
 def _kind(catalogue: str) -> Kind:
     if catalogue not in KINDS:
         raise SlipstickError("no such catalogue", path="show", value=catalogue, allowed=KINDS)
@@ -253,6 +269,9 @@ def _kind(catalogue: str) -> Kind:
 
 def _any_entry(name: str) -> list[Field]:
     """Return the fields of the entry of this name: in the first noun that has it, else in the only table that has."""
+    for kind in KINDS.values():
+        if name.lower().endswith(kind.suffixes or ("\0",)) and (fields := kind.entry(name)) is not None:
+            return fields
     for kind in KINDS.values():
         if kind.noun and (fields := kind.entry(name)) is not None:
             return fields

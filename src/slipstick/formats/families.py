@@ -6,11 +6,13 @@ from typing import get_args
 
 from slipstick.core.device_kinds import Element
 from slipstick.formats.arithmetic.analog import Analog
+from slipstick.formats.arithmetic.approximate import Approximate
 from slipstick.formats.arithmetic.bit_serial import BitSerial
 from slipstick.formats.arithmetic.exact import Exact
 from slipstick.formats.arithmetic.stochastic import Stochastic
 from slipstick.formats.floating import NAMES, Float
 from slipstick.formats.integer import Int
+from slipstick.formats.multipliers.find_multiplier import _is_multiplier
 from slipstick.formats.pool import Pool
 from slipstick.formats.registry import ARITHMETICS, ENCODINGS, FormatFamily, _flag, _number, _word, whole
 from slipstick.formats.swis import Swis
@@ -92,6 +94,15 @@ def _register_arithmetics() -> None:
             BitSerial,
             {"element": _word, "lanes": whole},
             (*(f"bit_serial:element={element}" for element in serial), "bit_serial", "bit_serial:lanes=4"),
+        )
+    )
+    ARITHMETICS.register(
+        FormatFamily(
+            "multiplier",
+            Approximate.of,
+            {"operands": _word},
+            ("mul7u_09Y", "mul8s_1L2H", "mul8s_1KVL", "mul8u_FTA", "mul8u_185Q"),
+            opens=_is_multiplier,
         )
     )
     ARITHMETICS.register(

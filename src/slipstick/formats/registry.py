@@ -23,7 +23,8 @@ class FormatFamily(Generic[_T_co]):
 
     `build` takes the arguments behind the colon as keywords; `arguments` names them in order, each with the function
     that reads it from text (ValueError: not such a value); `examples` are the texts that the conformance suites try;
-    `synonyms` are other words for arguments, which a plan's text may take for fields of its own.
+    `synonyms` are other words for arguments, which a plan's text may take for fields of its own. `opens` tells whether
+    a text in front of the colon is the name of a member itself, such as a file, which `build` takes first.
     """
 
     name: str
@@ -32,6 +33,7 @@ class FormatFamily(Generic[_T_co]):
     examples: tuple[str, ...]
     aliases: tuple[str, ...] = ()
     synonyms: Mapping[str, str] = field(default_factory=dict)
+    opens: Callable[[str], bool] | None = None
 
 
 class Registry(Generic[_T]):
@@ -82,6 +84,10 @@ class Registry(Generic[_T]):
         ------
         SlipstickError for an unknown name (with the nearest), an unknown argument or a value that does not fit.
         """
+        member, _, own = text.strip().partition(":")
+        for family in self._families.values():
+            if family.opens and family.opens(member):
+                return family.build(member, **_arguments(family, own.casefold(), text))
         name, colon, rest = text.strip().casefold().partition(":")
         digits = re.fullmatch(r"(.*?)(\d{1,3})", name)
         known = self._families

@@ -11,14 +11,14 @@ def show(*name: str) -> Report:
     Parameters
     ----------
     name
-        A name that `list` prints, or the path of a system's YAML file; behind the catalogue's name where several
-        catalogues have it, such as ``"kernels", "hopper"``. The name of a catalogue with one entry, such as
-        ``prices``, stands for that entry.
+        A name that `list` prints, the path of a system's YAML file or of a multiplier's table of products (CSV, NPY);
+        behind the catalogue's name where several catalogues have it, such as ``"kernels", "hopper"``. The name of a
+        catalogue with one entry, such as ``prices``, stands for that entry.
 
     Returns
     -------
     Report
-        Its one table has the entry's name.
+        Its one table has the entry's name. A multiplier has pictures too.
 
     Errors
     ------
@@ -30,7 +30,8 @@ def show(*name: str) -> Report:
     >>> {row[0]: row[1] for row in report.breakdowns["h100-sxm-80gb"].rows}["memory.hbm.bandwidth"]
     '3.35 TB/s'
     """
-    from slipstick.engines.catalogues import show_table
+    from slipstick.engines.catalogues import entry_drawings, show_table
 
     title, table = show_table(*name)
-    return Report.of({"name": list(name)}, {}, {title: table}, title=title)
+    report = Report.of({"name": list(name)}, {}, {title: table}, title=title)
+    return report.with_detail(None, lambda: entry_drawings(*name))

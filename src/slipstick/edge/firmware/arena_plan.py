@@ -9,7 +9,8 @@ from slipstick.edge.arena.arena_layout import ArenaLayout
 from slipstick.edge.arena.arena_problem import ALIGNMENT, ArenaProblem, ArenaStep, ArenaTensor, ArenaWindow, Overlap
 from slipstick.edge.arena.kernel_fit import _fit_kernels
 from slipstick.edge.arena.plan_arena import tflm_plan
-from slipstick.edge.firmware.lowering import KernelCall, LoweredNetwork
+from slipstick.edge.firmware.kernel_call import KernelCall
+from slipstick.edge.firmware.lowering import LoweredNetwork
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.layers import AddLayer, ConvLayer, CopyLayer, Layer, PoolLayer, RequantizeLayer, Size
 

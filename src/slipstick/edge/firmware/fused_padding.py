@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from slipstick.edge.layers import ConvLayer, PadLayer
 
 if TYPE_CHECKING:
-    from slipstick.edge.firmware.lowering import KernelCall
+    from slipstick.edge.firmware.kernel_call import KernelCall
 
 
 def _fused_padding(calls: Sequence[KernelCall], output: int) -> tuple[KernelCall, ...]:

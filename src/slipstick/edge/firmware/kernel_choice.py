@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from slipstick.core.arrays import AnyArray
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.firmware.c_fields import REQUANT_ARRAYS, layer_fields
-from slipstick.edge.firmware.lowering import KernelCall, LoweredNetwork
+from slipstick.edge.firmware.kernel_call import KernelCall
+from slipstick.edge.firmware.lowering import LoweredNetwork
 from slipstick.edge.firmware.struct_sizes import _struct_sizes
 from slipstick.edge.kernels.firmware_kernels import kernels_for
 from slipstick.edge.kernels.kernel import SOURCES, Kernel

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from slipstick.core.arrays import IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.firmware.fused_padding import _fused_padding
+from slipstick.edge.firmware.kernel_call import KernelCall
 from slipstick.edge.layers import (
     AddLayer,
     ConvLayer,
@@ -45,23 +46,6 @@ class CodeScale:
 
     scale: float
     zero_point: int
-
-
-@dataclass(frozen=True, eq=False)
-class KernelCall:
-    """Call of a kernel: its layer, the tensors that it reads and the one that it writes.
-
-    Parameters
-    ----------
-    operator : place of the operator in the network's file.
-    tensor_name : name of the output tensor in the file, unchanged: a stranger's text.
-    """
-
-    layer: Layer
-    inputs: tuple[int, ...]
-    output: int
-    operator: int
-    tensor_name: str
 
 
 @dataclass(frozen=True, eq=False)

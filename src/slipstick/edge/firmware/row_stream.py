@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.firmware.arena_plan import _tensor_shapes
-from slipstick.edge.firmware.lowering import KernelCall, LoweredNetwork
+from slipstick.edge.firmware.kernel_call import KernelCall
+from slipstick.edge.firmware.lowering import LoweredNetwork
 from slipstick.edge.layers import (
     AddLayer,
     ConvLayer,

@@ -13,7 +13,8 @@ from slipstick.core.errors import SlipstickError
 from slipstick.edge.arena.arena_problem import ArenaProblem, ArenaStep
 from slipstick.edge.arena.patches import Region, needed_region, patch_plans, tile_regions
 from slipstick.edge.firmware.arena_plan import ArenaPlan
-from slipstick.edge.firmware.lowering import KernelCall, LoweredNetwork
+from slipstick.edge.firmware.kernel_call import KernelCall
+from slipstick.edge.firmware.lowering import LoweredNetwork
 from slipstick.edge.layers import AddLayer, ConvLayer, CopyLayer, Layer, PoolLayer, RequantizeLayer, Size
 
 _PLANS = 3  # that are laid out with their kernels: a plan's own bound knows neither copies nor the kernels of tiles

@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 from slipstick.edge.arena.arena_problem import Overlap
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.overlap import window_overlap
-from slipstick.edge.kernels.streams import depthwise_taps, stream, stream_fields, streamable
+from slipstick.edge.kernels.streams import (
+    _depthwise_fields,
+    _depthwise_streamable,
+    _live_weights,
+    depthwise_stream,
+    stream,
+    stream_fields,
+    streamable,
+)
 from slipstick.edge.layers import ConvLayer
 
 _DSP = frozenset({"dsp"})
@@ -17,13 +25,13 @@ _TAPS = [(0, 0), (0, 1), (2, 0), (2, 1), (0, 2), (1, 0), (2, 2), (3, 0), (1, 1),
 
 def _square_applies(layer: ConvLayer) -> bool:
     shape = layer.kernel == (3, 3) and layer.stride == (1, 1) and layer.dilation == (1, 1)
-    return shape and layer.input[2] % 4 == 0 and streamable(layer)
+    return shape and layer.input[2] % 4 == 0 and not layer.weight_offset and streamable(layer)
 
 
 def _square_weights(layer: ConvLayer) -> NDArray[np.int8]:
     """Return weights in the order of the core: rows, fours of channels, then (channel, column) of three words."""
     filters, _, _, channels = layer.weights.shape
-    fours = layer.weights.reshape(filters, 3, 3, channels // 4, 4).transpose(0, 1, 3, 4, 2)
+    fours = _live_weights(layer).reshape(filters, 3, 3, channels // 4, 4).transpose(0, 1, 3, 4, 2)
     ordered = np.stack([fours[..., channel, column] for channel, column in _TAPS], axis=-1)
     return ordered.reshape(filters, -1)
 
@@ -43,7 +51,6 @@ CONV3X3_DSP = Kernel(
     pack=lambda layer: {"weights": stream(layer, _square_weights(layer))},
     fields=stream_fields,
     header="nn_dsp.h",
-    struct_bytes=22,  # of nn_conv in nn.h
 )
 
 
@@ -62,7 +69,7 @@ def _window_weights(layer: ConvLayer) -> NDArray[np.int8]:
     filters, height, width, channels = layer.weights.shape
     row, size = _filled(layer)
     rows = np.zeros((filters, height, row), np.int8)
-    rows[:, :, : width * channels] = layer.weights.reshape(filters, height, -1)
+    rows[:, :, : width * channels] = _live_weights(layer).reshape(filters, height, -1)
     ordered = np.zeros((filters, size), np.int8)
     ordered[:, : height * row] = rows.reshape(filters, -1)
     return ordered
@@ -70,7 +77,8 @@ def _window_weights(layer: ConvLayer) -> NDArray[np.int8]:
 
 def _window_scratch(layer: ConvLayer) -> int:
     row, size = _filled(layer)
-    return 8 * size + row + 4 * layer.output[2]
+    pixels = layer.output[0] * layer.output[1]
+    return 8 * size + max(row, 16) + (4 * layer.output[2] if pixels < 4 else 0)
 
 
 CONV_DSP = Kernel(
@@ -88,14 +96,13 @@ CONV_DSP = Kernel(
     pack=lambda layer: {"weights": stream(layer, _window_weights(layer))},
     fields=stream_fields,
     header="nn_dsp.h",
-    struct_bytes=22,  # of nn_conv in nn.h
 )
 
 
 def _depthwise_applies(layer: ConvLayer) -> bool:
     shape = layer.kernel == (3, 3) and layer.stride == (1, 1) and layer.dilation == (1, 1)
     channels = layer.input[2]
-    return shape and layer.output[2] == channels and channels % 4 == 0 and streamable(layer)
+    return shape and layer.output[2] == channels and channels % 4 == 0 and _depthwise_streamable(layer)
 
 
 def _depthwise_overlap(layer: ConvLayer) -> Overlap | None:
@@ -114,10 +121,9 @@ DEPTHWISE3X3_DSP = Kernel(
     },
     applies=_depthwise_applies,
     requires=_DSP,
-    scratch_bytes=lambda layer: 32 * (layer.output[1] + 2) + layer.input[1] * layer.input[2],
+    scratch_bytes=lambda layer: 32 * (layer.output[1] + 2),
     overlap=_depthwise_overlap,
-    pack=lambda layer: {"weights": stream(layer, depthwise_taps(layer))},
-    fields=stream_fields,
+    pack=lambda layer: {"weights": depthwise_stream(layer)},
+    fields=_depthwise_fields,
     header="nn_dsp.h",
-    struct_bytes=22,  # of nn_conv in nn.h
 )

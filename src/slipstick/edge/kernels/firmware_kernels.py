@@ -7,19 +7,19 @@ from typing import Any
 
 from slipstick.core.errors import SlipstickError
 from slipstick.edge.arena.arena_problem import Overlap
-from slipstick.edge.kernels.dense_layers import DENSE_PAIRS, DENSE_PLAIN
+from slipstick.edge.kernels.dense_layers import DENSE_LAYERS, POINT_CONVOLUTIONS
 from slipstick.edge.kernels.dsp_convolutions import CONV3X3_DSP, CONV_DSP, DEPTHWISE3X3_DSP
 from slipstick.edge.kernels.float_border import DEQUANTIZE, QUANTIZE
 from slipstick.edge.kernels.kernel import Kernel
 from slipstick.edge.kernels.overlap import _pad_overlap, window_overlap
 from slipstick.edge.kernels.packed_layers import PACKED_DSP, PACKED_LAYERS
 from slipstick.edge.kernels.plain_convolutions import (
-    CONV3X3,
     CONV3X3_LONG,
-    CONV3X3_QUAD,
-    CONV_QUAD,
+    CONV_PAIRS,
+    CONV_PAIRS_QUAD,
     CONV_WORDS,
     DEPTHWISE3X3,
+    DEPTHWISE_VALID,
 )
 from slipstick.edge.kernels.pool_convolution import DENSE_POOL, POOL_DSP, POOL_PLAIN
 
@@ -62,17 +62,17 @@ KERNELS: tuple[Kernel, ...] = (
     *POOL_PLAIN,
     DENSE_POOL,
     *PACKED_LAYERS,
+    *POINT_CONVOLUTIONS,
     CONV3X3_DSP,
-    CONV3X3_QUAD,
     CONV_DSP,
-    CONV3X3,
+    CONV_PAIRS_QUAD,
+    CONV_PAIRS,
     CONV3X3_LONG,
-    CONV_QUAD,
     CONV_WORDS,
     DEPTHWISE3X3_DSP,
     DEPTHWISE3X3,
-    DENSE_PAIRS,
-    DENSE_PLAIN,
+    DEPTHWISE_VALID,
+    *DENSE_LAYERS,
     _ADD_TABLES,
     _generic("conv"),
     _generic("depthwise", "nn_conv"),
@@ -99,6 +99,8 @@ def kernels_for(layer: Any, features: Iterable[str] = ()) -> tuple[Kernel, ...]:
     """
     abilities = frozenset(features)
     kernels = tuple(k for k in KERNELS if k.requires <= abilities and layer.kind in k.kinds and k.applies(layer))
+    if CONV_DSP in kernels:  # its window is as large as that of pairs
+        kernels = tuple(k for k in kernels if k is not CONV_PAIRS)
     if not kernels:
         allowed = sorted({kind for kernel in KERNELS for kind in kernel.kinds})
         raise SlipstickError("no kernel computes it", path="layer", value=layer.kind, allowed=allowed)

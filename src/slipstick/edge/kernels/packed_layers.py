@@ -26,7 +26,7 @@ from slipstick.edge.kernels.packed_weights import (
     storage_of,
 )
 from slipstick.edge.kernels.plain_convolutions import CONV_WORDS
-from slipstick.edge.kernels.streams import alive, moved_bias, requant_words
+from slipstick.edge.kernels.streams import _alive, moved_bias, requant_words
 from slipstick.edge.layers import ConvLayer
 
 _Pack = Callable[[Any], Packed]
@@ -65,13 +65,19 @@ def _streamed(base: Kernel, suffix: str, storage: str, holds: Callable[[Any], bo
     """Return the row of a convolution whose stream is put together in scratch, for a kernel of int8 weights."""
 
     def applies(layer: ConvLayer) -> bool:
-        return layer.kind == "conv" and layer.input[2] % VECTOR == 0 and holds(layer) and base.applies(layer)
+        return (
+            layer.kind == "conv"
+            and layer.input[2] % VECTOR == 0
+            and not layer.weight_offset
+            and holds(layer)
+            and base.applies(layer)
+        )
 
     def scratch(layer: ConvLayer) -> int:
         return layer.output[2] * (16 + _filter_bytes(layer)) + base.scratch_bytes(layer)
 
     def constants(layer: ConvLayer) -> Packed:
-        living, requant = alive(layer), layer.requant  # a filter that is not has its one code as bias
+        living, requant = _alive(layer), layer.requant  # a filter that is not has its one code as bias
         code = requant_words(layer)[:, 1].astype(np.int16)
         bias = np.where(living, moved_bias(layer), code).astype(np.int32)
         multiplier, shift = requant.multiplier * living, requant.shift * living

@@ -92,7 +92,6 @@ typedef struct {
 void nn_conv_s8(const nn_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output, void *scratch);
 void nn_depthwise_s8(const nn_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output, void *scratch);
 void nn_dense_s8(const nn_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output, void *scratch);
-void nn_dense_s8_plain(const nn_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output, void *scratch);
 void nn_add_s8(const nn_add *layer, const int8_t *a, const int8_t *b, int8_t *output, void *scratch);
 void nn_add_s8_tables(const nn_add *layer, const int8_t *a, const int8_t *b, int8_t *output, void *scratch);
 void nn_average_pool_s8(const nn_pool *layer, const int8_t *input, int8_t *output, void *scratch);

@@ -33,6 +33,7 @@
         .thumb_func
 nn_conv3x3_long_core:
         ENTER
+        BIASES
         mov     r9, #0
         mov     r10, #0
         mov     r11, #0

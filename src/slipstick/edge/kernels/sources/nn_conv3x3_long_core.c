@@ -1,5 +1,5 @@
 /* One filter after the other at four pixels, two in a product: see nn_conv3x3_s8_long.c. nn_conv3x3_long_core.S is the
- * same. The stream is that of nn_conv3x3_core.c. */
+ * same. Stream of a filter: bias, the three taps of each channel of each row as bytes, requantisation. */
 #include "nn_words.h"
 
 static int32_t lower(int64_t both) { return (int32_t)((uint32_t)both << 9) >> 9; }

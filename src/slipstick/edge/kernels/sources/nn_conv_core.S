@@ -20,6 +20,7 @@
         .thumb_func
 nn_conv_core:
         ENTER
+        BIASES
 2:      VALUE
         VALUE
         VALUE

@@ -34,7 +34,13 @@ nn_conv_dsp_core:
         ENTER
         FIRST_TURN r0, r2, 6, 100       /* 64 bytes a block */
 1:      ldrd    r0, r9, [sp, #WINDOW]
-        FILTER_BEGINS
+        ldr     r4, [r1], #4            /* the bias, and behind the window each pixel's share of the weights' offset */
+        ldm     r9, {r10, r11, r12, lr}
+        add     r10, r10, r4
+        add     r11, r11, r4
+        add     r12, r12, r4
+        add     lr, lr, r4
+        ldr     pc, [sp, #TURN]
 2:      EIGHT
 3:      EIGHT
         EIGHT

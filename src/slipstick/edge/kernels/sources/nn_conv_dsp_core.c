@@ -23,7 +23,9 @@ void nn_conv_dsp_core(const uint32_t *window, const int32_t *stream, const uint3
   const int32_t odd = (int32_t)((end - window) / 16 & 1);
   for (const int8_t *last = output + filters; output != last; output++) {
     const uint32_t *x = window;
-    int32_t sum0 = *stream++, sum1 = sum0, sum2 = sum0, sum3 = sum0;
+    const int32_t bias = *stream++;
+    int32_t sum0 = bias + (int32_t)end[0], sum1 = bias + (int32_t)end[1];
+    int32_t sum2 = bias + (int32_t)end[2], sum3 = bias + (int32_t)end[3];
     if (odd) {
       EIGHT(x, stream);
       x += 16, stream += 2;

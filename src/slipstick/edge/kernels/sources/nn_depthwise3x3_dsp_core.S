@@ -9,10 +9,15 @@
         .thumb
         .text
 
-        .macro  TAPS    p, q
+        .macro  TAPS    p, q, offset
         ldr     r2, [r10], #4
         sxtb16  r3, r2                  /* taps 0 and 2 */
-        sxtb16  r2, r2, ror #8          /* tap 1 */
+        sxtb16  r2, r2, ror #8          /* tap 1, and what is added to each */
+        .if     \offset
+        pkhtb   r12, r2, r2, asr #16
+        sadd16  r3, r3, r12
+        sadd16  r2, r2, r12
+        .endif
         pkhbt   \p, r3, r2, lsl #16
         pkhbt   \q, r2, r3              /* the top half of r3 as it is */
         .endm
@@ -73,9 +78,13 @@ nn_depthwise3x3_dsp_core:
         ldr     r2, [r10], #4
         strd    r2, r2, [sp, #BIAS]
         mov     r11, r5
-        TAPS    r4, r7
-        TAPS    r5, r8
-        TAPS    r6, r9
+        ldrsb   r2, [r10, #3]
+        cmp     r2, #0
+        bne     5f
+        TAPS    r4, r7, 0
+        TAPS    r5, r8, 0
+        TAPS    r6, r9, 0
+6:      ldr     r10, [sp, #FRAME + 44]
         ldm     r10, {r2, r3, lr}
         mov     r12, r2
         cmp     lr, #0
@@ -95,4 +104,8 @@ nn_depthwise3x3_dsp_core:
         STORE   3b
 4:      add     sp, sp, #FRAME
         pop     {r4-r11, pc}
+5:      TAPS    r4, r7, 1
+        TAPS    r5, r8, 1
+        TAPS    r6, r9, 1
+        b       6b
         .size   nn_depthwise3x3_dsp_core, . - nn_depthwise3x3_dsp_core

@@ -11,22 +11,24 @@
     upper = nn_smlad(a, p, upper) + LOW(b) * HIGH(q); \
     lower = nn_smlad(b, q, lower) + HIGH(a) * LOW(p); \
   } while (0)
-/* The taps 0, 1, 2 of a column are bytes 0, 1, 2 of a word. */
-#define TAPS(word, p, q) \
-  const uint32_t p = (nn_sxtb16(word) & 0xffffu) | nn_sxtb16_odd(word) << 16; \
-  const uint32_t q = (nn_sxtb16_odd(word) & 0xffffu) | (nn_sxtb16(word) & 0xffff0000u)
+#define PAIR(low, high) (((uint32_t)(low) & 0xffffu) | (uint32_t)(high) << 16)
+/* The taps 0, 1, 2 of a column are bytes of a word, and behind them is what is added to each. */
+#define TAPS(taps, p, q) \
+  const uint32_t p = PAIR((taps)[0] + (taps)[3], (taps)[1] + (taps)[3]); \
+  const uint32_t q = PAIR((taps)[1] + (taps)[3], (taps)[2] + (taps)[3])
 
 void nn_depthwise3x3_dsp_core(const uint32_t *columns, const int32_t *stream, int8_t *output, int32_t width,
-                              int32_t stride, int32_t row) {
-  TAPS((uint32_t)stream[1], p0, q0);
-  TAPS((uint32_t)stream[2], p1, q1);
-  TAPS((uint32_t)stream[3], p2, q2);
+                              int32_t stride, int32_t row, const int32_t *words) {
+  const int8_t *taps = (const int8_t *)(stream + 1);
+  TAPS(taps, p0, q0);
+  TAPS(taps + 4, p1, q1);
+  TAPS(taps + 8, p2, q2);
   for (const uint32_t *end = columns + 8 * width; columns != end; columns += 8, output += stride) {
     int32_t upper = stream[0], lower = stream[0];
     COLUMN(columns, p0, q0);
     COLUMN(columns + 8, p1, q1);
     COLUMN(columns + 16, p2, q2);
-    output[row] = nn_stream_code(lower, stream + 4);
-    output[0] = nn_stream_code(upper, stream + 4);
+    output[row] = nn_stream_code(lower, words);
+    output[0] = nn_stream_code(upper, words);
   }
 }

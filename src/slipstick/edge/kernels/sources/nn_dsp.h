@@ -13,7 +13,8 @@
 typedef struct {
   uint16_t in_height, in_width, in_channels, out_height, out_width, out_channels;
   uint8_t kernel_height, kernel_width, stride_height, stride_width, pad_top, pad_left;
-  int8_t zero, least, most;
+  int8_t zero, least, most, weight_offset;
+  uint8_t shared; /* whether one requantisation stands before all filters, not one behind each: depth-wise, dense */
 } nn_stream_conv;
 
 #ifdef __ARM_FEATURE_SIMD32
@@ -34,9 +35,7 @@ static inline int32_t nn_smlad(uint32_t a, uint32_t b, int32_t sum) {
 static inline uint32_t nn_sxtb16(uint32_t a) {
   return ((uint32_t)(int32_t)(int8_t)a & 0xffffu) | (uint32_t)(int32_t)(int8_t)(a >> 16) << 16;
 }
-static inline int32_t nn_ssat8(int32_t a) { return a < -128 ? -128 : a > 127 ? 127 : a; }void nn_depthwise3x3_s8_dsp(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
-                            void *scratch);
-
+static inline int32_t nn_ssat8(int32_t a) { return a < -128 ? -128 : a > 127 ? 127 : a; }
 #endif
 
 /* Bytes 1 and 3, with their signs. */
@@ -57,7 +56,15 @@ static inline uint64_t nn_words(const uint32_t *at) {
 
 /* Upper half of twice a product, by a stream's first word. */
 static inline int32_t nn_stream_product(int32_t sum, int32_t word) {
+#if defined(__thumb__) && !defined(__thumb2__) /* products of 16 bits: there is no longer one */
+  const int32_t low = (int32_t)((uint32_t)sum & 0xffffu), high = sum >> 16;
+  const int32_t word_low = (int32_t)((uint32_t)word & 0xffffu), word_high = word >> 16;
+  const int32_t middle = high * word_low + (int32_t)(((uint32_t)low * (uint32_t)word_low) >> 16);
+  const int32_t rest = low * word_high + (middle & 0xffff);
+  return high * word_high + (middle >> 16) + ((rest + 0x8000) >> 16) + sum;
+#else
   return (int32_t)(((int64_t)sum * word + (INT64_C(1) << 31)) >> 32) + sum;
+#endif
 }
 
 /* Code of a sum by a stream's three words. */
@@ -87,14 +94,16 @@ static inline void nn_bounded(int8_t *codes, int32_t count, int32_t least, int32
   for (int32_t i = 0; i < count; i++) codes[i] = nn_clamped(codes[i], least, most);
 }
 
-/* Cores: all filters at four neighbouring output pixels; `end` is the end of the window, outputs lie `stride` apart. */
+/* Cores: all filters at four neighbouring output pixels; `end` is the end of the window, outputs lie `stride` apart. At
+ * the end of a window of any size stand four words that each filter's sums of the pixels begin with, beside the bias. */
 void nn_conv3x3_dsp_core(const uint32_t *window, const int32_t *stream, const uint32_t *end, int8_t *output,
                          int32_t filters, int32_t stride);
 void nn_conv_dsp_core(const uint32_t *window, const int32_t *stream, const uint32_t *end, int8_t *output,
                       int32_t filters, int32_t stride);
-/* One filter at two rows of outputs: columns are eight words apart, `stride` lies between neighbours, `row` between the rows. */
+/* One filter at two rows of outputs: columns are eight words apart, `stride` lies between neighbours, `row` between the
+ * rows; `words` requantise. */
 void nn_depthwise3x3_dsp_core(const uint32_t *columns, const int32_t *stream, int8_t *output, int32_t width,
-                              int32_t stride, int32_t row);
+                              int32_t stride, int32_t row, const int32_t *words);
 
 void nn_conv3x3_s8_dsp(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
                        void *scratch);
@@ -102,6 +111,5 @@ void nn_conv_s8_dsp(const nn_stream_conv *layer, const int8_t *weights, const in
                     void *scratch);
 void nn_depthwise3x3_s8_dsp(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
                             void *scratch);
-void nn_dense_s8_pairs(const nn_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output, void *scratch);
 
 #endif

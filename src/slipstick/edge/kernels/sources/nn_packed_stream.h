@@ -43,7 +43,7 @@ static inline void nn_convolve_packed(const nn_packed_conv *l, const int8_t *cod
   const nn_stream_conv layer = {
       c->in_height, c->in_width, c->in_channels, c->out_height, c->out_width, c->out_channels,
       c->kernel_height, c->kernel_width, c->stride_height, c->stride_width, c->pad_top, c->pad_left,
-      (int8_t)-c->input_offset, c->requant.least, c->requant.most};
+      (int8_t)-c->input_offset, c->requant.least, c->requant.most, 0, 0};
   int32_t *const end = nn_put_stream(l, (const uint8_t *)codes, scratch, unpack);
   kernel(&layer, scratch, input, output, end);
 }

@@ -26,7 +26,11 @@
         sub     sp, sp, #20
         add     r4, r4, r3
         stm     sp, {r0, r2, r3, r4, r5} /* window, its end, output, its end, distance */
-1:      ldrd    r0, r3, [sp]
+1:
+        .endm
+
+        .macro  BIASES
+        ldrd    r0, r3, [sp]
         ldr     r10, [r1], #4
         mov     r11, r10
         mov     r12, r10

@@ -7,22 +7,16 @@
 /* All filters at four neighbouring output pixels; `end` is the end of the window, outputs lie `stride` apart. */
 typedef void nn_words_core(const int32_t *window, const int32_t *stream, const int32_t *end, int8_t *output,
                            int32_t filters, int32_t stride);
-nn_words_core nn_conv3x3_core, nn_conv3x3_quad_core, nn_conv_core, nn_conv_quad_core, nn_conv3x3_long_core;
+nn_words_core nn_conv_core, nn_conv3x3_long_core;
 
-void nn_conv3x3_words(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
-                      void *scratch, nn_words_core *core);
 void nn_conv_words(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output, void *scratch,
                    nn_words_core *core);
-void nn_conv3x3_s8(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
-                   void *scratch);
-void nn_conv3x3_s8_quad(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
-                        void *scratch);
 void nn_conv_s8_words(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
                       void *scratch);
-void nn_conv_s8_quad(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
-                     void *scratch);
 void nn_depthwise3x3_s8(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
                         void *scratch);
+void nn_depthwise_s8_valid(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
+                           void *scratch);
 void nn_conv3x3_s8_long(const nn_stream_conv *layer, const int8_t *weights, const int8_t *input, int8_t *output,
                         void *scratch);
 

@@ -1,0 +1,8 @@
+/* Dense layer, two products at once. */
+#include "nn_quad_dsp.h"
+
+void nn_dense_s8_dsp(const nn_stream_conv *l, const int8_t *weights, const int8_t *input, int8_t *output, void *scratch) {
+  (void)scratch;
+  for (int32_t row = 0; row < l->in_height; row++, input += l->in_channels, output += l->out_channels)
+    nn_connect(l, weights, input, l->in_channels, output, nn_quad_dsp, nn_dense_code);
+}
