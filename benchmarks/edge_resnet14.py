@@ -10,7 +10,7 @@ Every accuracy is of all 10,000 test images, paired image by image, of the netwo
 Instructions are counted in the emulator, whole networks, every output byte compared with the bit-true runner. CMSIS-NN:
 the sum of its calls of all layers, random weights, the fastest compiler and flags of each call, the same bytes out as
 our kernels give; the mean and the dense layer, for which it has no driver here, count as ours. Bits of activations are
-those of the inputs of the ten 3x3 layers of stride 1, chosen at run time in one firmware.
+those of the inputs of the pool convolutions, chosen at run time in one firmware for Cortex-M3.
 
 One line a goal; exit 0 either way. Stopped, the same command goes on where it was: what is done is in the folder's
 answers.json. An epoch takes 50 s to 4 minutes on one core of an AMD EPYC.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def board_goals(folder: Path, cmsis_nn: Path | None) -> None:
         print(f"{core}: CMSIS-NN {whole:,}, of these {rest:,} of our own {' and '.join(sorted(set(vendor['rest'])))}")
         ratio_goal(f"{core}, CMSIS-NN / pools", whole / pools["instructions"], VENDOR)
     curve(counted("bits M3", lambda: bits_run(network("pools"), BOARDS["M3"])),
-          counted("bits accuracy", lambda: bits_accuracy(network("pools"))))  # fmt: skip
+          counted("bits accuracy", lambda: bits_accuracy(network("pools"), BOARDS["M3"])))  # fmt: skip
 
 
 def ratio_goal(name: str, reached: float, wanted: float) -> None:
@@ -133,34 +133,41 @@ def bits_run(made: _BoardNetwork, board: str) -> dict[str, int]:
     for bits in BITS:
         machine.write(variable, bytes([bits]))
         profile, _ = machine.profile_calls("network_run", source, sink)
-        wanted = next(rounded_run(made, codes.reshape(1, *shape), bits))
+        wanted = next(rounded_run(made, pooled_operators(firmware), codes.reshape(1, *shape), bits))
         if machine.read(sink, size) != wanted.astype(np.int8).tobytes():
             raise SystemExit(f"{bits} bits: other bytes than the runner's")
         counts[str(bits)] = profile.instructions
     return counts
 
 
-def bits_accuracy(made: _BoardNetwork) -> dict[str, float]:
+def pooled_operators(firmware: Firmware) -> set[int]:
+    """Return the operators that a pool convolution computes: their inputs have bits that are chosen at run time."""
+    calls = zip(firmware.uses, firmware.network.calls, strict=True)
+    return {
+        call.operator for use, call in calls if use.kernel.symbol.startswith(("nn_conv3x3_pool", "nn_conv1x1_pool"))
+    }
+
+
+def bits_accuracy(made: _BoardNetwork, board: str) -> dict[str, float]:
     """Return the accuracy by activation bits, in integers, of all test images."""
-    test = data_set(DATA).test
+    test, pooled = data_set(DATA).test, pooled_operators(built(made, board))
     codes, shares = made.network._codes(test), {}
     for bits in BITS:
-        outputs = np.concatenate(list(rounded_run(made, codes, bits)))
+        outputs = np.concatenate(list(rounded_run(made, pooled, codes, bits)))
         shares[str(bits)] = float((outputs.reshape(len(test), -1).argmax(axis=1) == test.labels).mean())
         print(f"  {bits} bits: {shares[str(bits)]:.2%} of {len(test)}", flush=True)
     return shares
 
 
-def rounded_run(made: _BoardNetwork, batch: np.ndarray, bits: int) -> Iterator[np.ndarray]:
-    """Yield the integer network's outputs, inputs of the pool convolutions at stride 1 rounded to their upper bits."""
+def rounded_run(made: _BoardNetwork, pooled: Set[int], batch: np.ndarray, bits: int) -> Iterator[np.ndarray]:
+    """Yield the integer network's outputs, the inputs of the operators `pooled` rounded to their upper bits."""
     network, step = made.network.network, 1 << (8 - bits)
     computes = _prepare(network, {}, {})
     for start in range(0, len(batch), SOME):
         alive: dict[int, np.ndarray] = {network.input: batch[start : start + SOME]}
         for place, (op, compute) in enumerate(zip(network.operators, computes, strict=True)):
             values = [alive[index] for index in op.inputs if index in alive]
-            window = network.tensors[op.inputs[1]].shape[1:3] if op.kind == "conv" else ()
-            if place in made.storages and window == (3, 3) and op.options.stride == (1, 1) and bits < 8:
+            if place in pooled and bits < 8:
                 lifted = values[0].astype(np.int16) + 128 + step // 2
                 values[0] = (np.minimum(lifted, 255) // step * step - 128).astype(np.int8)
             alive[op.output] = compute(*values)
