@@ -238,6 +238,17 @@ def exactness() -> None:
         goal(f"outputs that differ from the reference, {text}", different, 0, f" of {sums.size:,}")
 
 
+def multipliers(repeats: int) -> None:
+    """Print the goals of table products: of this machine's kernels on all layers, then of the other kernels on one."""
+    script = [sys.executable, str(Path(__file__).with_name("multiplier_speed.py")), "--rounds", str(repeats)]
+    sys.stdout.flush()
+    for kernels_, extra in (("native", ["--shapes"]), ("avx2", []), ("portable", [])):
+        environment = {**os.environ, "SLIPSTICK_KERNELS": kernels_}
+        ran = subprocess.run([*script, *extra], env=environment, check=False)
+        if ran.returncode:
+            print(f"goal: multipliers, {kernels_} | not run: the process ended with an error")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=15, help="runs of a median")
@@ -255,6 +266,7 @@ def main() -> None:
     other_paths(options.repeats, four)
     shapes(options.repeats, four)
     exactness()
+    multipliers(options.repeats)
 
 
 if __name__ == "__main__":

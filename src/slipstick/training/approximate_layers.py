@@ -55,26 +55,29 @@ class _ExactForward(torch.autograd.Function):
         scale : input that is full scale. step : of the weights' whole numbers, [1 or n].
         """
         full, step = product.full, step.view(-1, 1, 1, 1)
-        codes = torch.round(x * (full[0] / scale))
-        inside = codes.abs() < full[0]
-        codes = codes.clamp_(1 - full[0], full[0] - 1).to(torch.int16).contiguous()
+        codes = (x * (full[0] / scale)).round_()
+        low, high = torch.aminmax(codes) if codes.numel() else (codes.new_zeros(()),) * 2
+        inside = codes.abs() < full[0] if max(-low, high) >= full[0] else None  # most batches clip nothing
+        codes = (codes if inside is None else codes.clamp_(1 - full[0], full[0] - 1)).to(torch.int16).contiguous()
         weights = torch.round(weight / step).clamp_(-full[1], full[1]).to(torch.int16).contiguous()
         a, b = WholeNumbers(codes.numpy(), full[0]), WholeNumbers(weights.numpy(), full[1])
         sums = torch.from_numpy(np.asarray(product.form.arithmetic.layer_sums(a, b, product.window), np.float32))
         ctx.product = product
-        ctx.save_for_backward(codes, weights, inside, scale, step)
+        ctx.inside = inside
+        ctx.save_for_backward(codes, weights, scale, step)
         return sums.mul_((scale / full[0] * step).view(1, -1, 1, 1))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of inputs and weights."""
-        codes, weights, inside, scale, step = ctx.saved_tensors
+        codes, weights, scale, step = ctx.saved_tensors
         product, full = ctx.product, ctx.product.full
         a, b = (_carried(product.form.arithmetic, *pair) for pair in ((codes, full[0]), (weights, full[1])))
         # the layer's result is that of fractions times both full scales
         gradient = gradients[0] * (scale * step * full[1]).view(1, -1, 1, 1)
         by_input, by_weight = _backward(product, a, b, gradient)
-        return by_input.mul_(inside).div_(scale), by_weight.div_(step * full[1]), None, None, None
+        by_input = by_input.div_(scale) if ctx.inside is None else by_input.mul_(ctx.inside).div_(scale)
+        return by_input, by_weight.div_(step * full[1]), None, None, None
 
 
 def _exact(*operands: Any) -> Tensor:
@@ -114,7 +117,7 @@ def _of_group(window: Window, a: Tensor, b: Tensor, gradient: Tensor, counted: i
     to the negative.
     """
     more, less = b.clamp(min=0), b.clamp(max=0).neg_()
-    if not (a < 0).any():
+    if not a.numel() or a.min() >= 0:
         slopes = _slopes(window, _convolve(window, a, _joined(window, more, less)), gradient, counted)
         return _through(window, a, b, more, less, slopes)
     above, below = a.clamp(min=0), a.clamp(max=0).neg_()

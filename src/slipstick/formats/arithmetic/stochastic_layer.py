@@ -46,9 +46,9 @@ def _stochastic_layer(
     native = native_library("stochastic", _agrees)
     run = _numba if native is None else lambda layer, x, results: _native(native, layer, x, results)
     x = _whole(inputs)
-    layer = _Layer(
-        arithmetic, window, x.shape, _whole(weights), (inputs.full, weights.full), bool(x.min(initial=0) < 0)
-    )
+    full, signed = (inputs.full, weights.full), bool(x.min(initial=0) < 0)
+    together = 1 if native is None else _FILTERS  # numba goes through the taps of each filter alone
+    layer = _Layer(arithmetic, window, x.shape, _whole(weights), full, signed, together)
     results = np.empty((len(x), len(layer.weights), *layer.size), np.float32)
     if results.size:
         run(layer, x, results)
@@ -57,7 +57,10 @@ def _stochastic_layer(
 
 @dataclass(frozen=True, eq=False)
 class _Layer:
-    """Geometry of a layer as kernels take it; `full` are the full scales of inputs and weights."""
+    """Geometry of a layer as kernels take it; `full` are the full scales of inputs and weights.
+
+    `together` filters have their taps sorted together, where they read the same channels.
+    """
 
     arithmetic: Stochastic
     window: Window
@@ -65,6 +68,7 @@ class _Layer:
     weights: AnyArray
     full: tuple[int, int]
     signed: bool
+    together: int = _FILTERS
 
     @cached_property
     def size(self) -> tuple[int, int]:
@@ -94,7 +98,7 @@ class _Layer:
     @property
     def filters(self) -> int:
         """Filters whose taps are sorted together."""
-        return _FILTERS if self.share > 1 else 1
+        return self.together if self.share > 1 else 1
 
     @property
     def depth(self) -> int:
@@ -141,15 +145,20 @@ def _whole(numbers: WholeNumbers) -> AnyArray:
 
 
 def _taps(layer: _Layer) -> _Taps:
-    return _geometry(layer.arithmetic, layer.window, layer.shape[1:], layer.weights.shape, layer.signed)
+    return _geometry(layer.arithmetic, layer.window, layer.shape[1:], layer.weights.shape, layer.signed, layer.together)
 
 
 @lru_cache(maxsize=64)
 def _geometry(
-    arithmetic: Stochastic, window: Window, image: tuple[int, ...], filters: tuple[int, ...], signed: bool
+    arithmetic: Stochastic,
+    window: Window,
+    image: tuple[int, ...],
+    filters: tuple[int, ...],
+    signed: bool,
+    together: int,
 ) -> _Taps:
     """Return the arrays of a layer that its values leave alone: kept, since training asks for them every step."""
-    layer = _Layer(arithmetic, window, (1, *image), np.empty(filters, np.int16), (1, 1), signed)
+    layer = _Layer(arithmetic, window, (1, *image), np.empty(filters, np.int16), (1, 1), signed, together)
     (high, wide), planes, channels = layer.padded, layer.planes, filters[1]
     c, y, x = np.indices(filters[1:]).reshape(3, -1)
     offset = (c * high + y * window.dilation[0]) * planes * wide + x * window.dilation[1]

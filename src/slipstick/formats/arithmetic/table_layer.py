@@ -1,8 +1,8 @@
 """Sums of a layer whose products a table gives: by the fastest kernel of this machine that the table allows.
 
-Tables of rank 1 in bytes are byte products (AVX-512 VNNI), others look-ups by byte permutes (AVX-512 VBMI, or AVX2),
-both in C that this machine's compiler builds; else matrix products of floats that hold all sums, or a look-up in numba.
-All give the same integers.
+Tables of rank 1 in bytes are byte products (AVX-512 VNNI, or AVX2), others look-ups by byte permutes (AVX-512 VBMI, or
+AVX2), both in C that this machine's compiler builds; else matrix products of floats that hold all sums, or a look-up in
+numba. All give the same integers.
 """
 
 from __future__ import annotations
@@ -99,13 +99,13 @@ def _native(
     sizes = [*x.shape, *window.padding[0], *window.padding[1], filters, w.shape[2], w.shape[3], rows, columns]
     sizes += [*window.stride, *window.dilation, window.groups]
     codes = np.add(w.reshape(filters, taps), full[1], dtype=np.intp)
-    pair = _factors(multiplier, full) if vectors & _VNNI else None
+    pair = _factors(multiplier, full) if vectors & (_VNNI | _AVX2) else None
     if pair is not None and spans[0][1] < full[0] and spans[1][1] < full[1] and taps * _BIAS * 255 < _INT32:
         padded = np.zeros((filters, -(-taps // 4) * 4), np.int8)
         padded[:, :taps] = pair.weights[codes]
         offsets = -_BIAS * padded.sum(axis=1, dtype=np.int32)
         classes = (pair.inputs.astype(np.int16) + _BIAS).astype(np.uint8)
-        numbers = np.array([*sizes, 0, 0, 0, 0, full[0], x.itemsize, 1, vectors & _VBMI], np.int64)
+        numbers = np.array([*sizes, vectors & _VNNI, 0, 0, 0, full[0], x.itemsize, 1, vectors & _VBMI], np.int64)
         failed = library.byte_layer(*map(_address, (numbers, x, classes, padded, offsets, sums)))
         return None if failed else sums
     table = _look_up(multiplier, full, spans[0]) if vectors & (_AVX2 | _VBMI) else None

@@ -249,6 +249,46 @@ static void multiply(const uint8_t *quads, int count, const int8_t *weights, int
     for (; n < filters; n++) multiply_one(quads, count, weights + n * stride, stride, sums + BYTE_BLOCK * n);
 }
 
+/* The same with AVX2: two taps of a position side by side as words, [tap / 2][64 positions][2]. */
+__attribute__((target("avx2"))) static void widen(const uint8_t *columns, int pairs, int16_t *to) {
+    for (int q = 0; q < pairs; q++, columns += 2 * BYTE_BLOCK)
+        for (int part = 0; part < BYTE_BLOCK; part += 16, to += 32) {
+            __m128i a = _mm_loadu_si128((const __m128i *)(columns + part)), b = _mm_loadu_si128((const __m128i *)(columns + BYTE_BLOCK + part));
+            _mm256_storeu_si256((__m256i *)to, _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(a, b)));
+            _mm256_storeu_si256((__m256i *)(to + 16), _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(a, b)));
+        }
+}
+
+#define START_NARROW(n) __m256i s##n##0 = _mm256_setzero_si256(), s##n##1 = s##n##0;
+#define ADD_NARROW(n) { \
+    int32_t two; \
+    memcpy(&two, weights + n * stride + 2 * q, 4); \
+    __m256i w = _mm256_set1_epi32(two); \
+    s##n##0 = _mm256_add_epi32(s##n##0, _mm256_madd_epi16(x0, w)), s##n##1 = _mm256_add_epi32(s##n##1, _mm256_madd_epi16(x1, w)); }
+#define PUT_NARROW(n) { \
+    __m256i *to = (__m256i *)(sums + BYTE_BLOCK * n); \
+    _mm256_storeu_si256(to, _mm256_add_epi32(_mm256_loadu_si256(to), s##n##0)); \
+    _mm256_storeu_si256(to + 1, _mm256_add_epi32(_mm256_loadu_si256(to + 1), s##n##1)); }
+#define MULTIPLY_NARROW(name, filters) \
+    __attribute__((target("avx2"))) static void name(const int16_t *pairs, int count, const int16_t *weights, int64_t stride, int32_t *sums) { \
+        filters(START_NARROW) \
+        for (int q = 0; q < count; q++, pairs += 2 * BYTE_BLOCK) { \
+            __m256i x0 = _mm256_loadu_si256((const __m256i *)pairs), x1 = _mm256_loadu_si256((const __m256i *)(pairs + 16)); \
+            filters(ADD_NARROW) \
+        } \
+        filters(PUT_NARROW) \
+    }
+MULTIPLY_NARROW(narrow_one, ONE)
+MULTIPLY_NARROW(narrow_six, SIX)
+
+static void multiply_narrow(const int16_t *pairs, int count, const int16_t *weights, int64_t stride, int64_t filters, int32_t *sums) {
+    for (int part = 0; part < BYTE_BLOCK; part += 16) {
+        int64_t n = 0;
+        for (; n + 6 <= filters; n += 6) narrow_six(pairs + 2 * part, count, weights + n * stride, stride, sums + BYTE_BLOCK * n + part);
+        for (; n < filters; n++) narrow_one(pairs + 2 * part, count, weights + n * stride, stride, sums + BYTE_BLOCK * n + part);
+    }
+}
+
 static int64_t padded_row(const int64_t *g) { return (g[WIDTH] + g[LEFT] + g[RIGHT] + g[STEP_COLUMNS] - 1) / g[STEP_COLUMNS]; }
 
 static uint8_t *classified(const int64_t *g, const void *inputs, const uint8_t *classes) {
@@ -295,15 +335,17 @@ int table_layer(const int64_t *g, const void *inputs, const uint8_t *classes, co
 }
 
 /* Products of bytes by signed bytes, where every product of the table is one: classes [2 FULL + 1]: byte of each input from -FULL;
-   weights [FILTERS][stride], stride = taps rounded up to 4, with zeros behind; the rest as in table_layer. */
+   weights [FILTERS][stride], stride = taps rounded up to 4, with zeros behind; PLANES: whether there is VNNI; the rest as in table_layer. */
 int byte_layer(const int64_t *g, const void *inputs, const uint8_t *classes, const int8_t *weights, const int32_t *offsets, int32_t *out) {
     const int64_t row = padded_row(g), total = g[BATCH] * g[OUT_ROWS] * g[OUT_COLUMNS], share = g[FILTERS] / g[GROUPS];
     const int taps = (int)(g[CHANNELS] / g[GROUPS] * g[ROWS] * g[COLUMNS]);
     const int64_t stride = (taps + 3) / 4 * 4;
-    uint8_t *bytes = classified(g, inputs, classes), *columns = calloc(1, BYTE_CHUNK * BYTE_BLOCK + SLACK), *quads = malloc(BYTE_CHUNK * BYTE_BLOCK);
+    uint8_t *bytes = classified(g, inputs, classes), *columns = calloc(1, BYTE_CHUNK * BYTE_BLOCK + SLACK), *quads = malloc(2 * BYTE_CHUNK * BYTE_BLOCK);
     int32_t *sums = malloc(sizeof(int32_t) * BYTE_BLOCK * (size_t)share);
+    int16_t *words = malloc(sizeof(int16_t) * (size_t)(g[FILTERS] * stride));
     segment segments[BYTE_BLOCK];
-    int failed = !bytes || !columns || !sums || !quads;
+    int failed = !bytes || !columns || !sums || !quads || !words;
+    for (int64_t i = 0; !failed && i < g[FILTERS] * stride; i++) words[i] = weights[i];
     for (int64_t group = 0; !failed && group < g[GROUPS]; group++)
         for (int64_t start = 0; start < total; start += BYTE_BLOCK) {
             int length = (int)(total - start < BYTE_BLOCK ? total - start : BYTE_BLOCK);
@@ -312,17 +354,32 @@ int byte_layer(const int64_t *g, const void *inputs, const uint8_t *classes, con
             for (int first = 0; first < taps; first += BYTE_CHUNK) {
                 int own = taps - first < BYTE_CHUNK ? taps - first : BYTE_CHUNK, four = (own + 3) / 4;
                 fill_columns(g, segments, count, row, first, own, BYTE_BLOCK, columns);
-                interleave(columns, four, quads);
-                multiply(quads, four, weights + group * share * stride + first, stride, share, sums);
+                int64_t at = group * share * stride + first;
+                if (g[PLANES]) {
+                    interleave(columns, four, quads);
+                    multiply(quads, four, weights + at, stride, share, sums);
+                } else {
+                    widen(columns, 2 * four, (int16_t *)quads);
+                    multiply_narrow((int16_t *)quads, 2 * four, words + at, stride, share, sums);
+                }
             }
             put_sums(g, sums, offsets, group, start, length, BYTE_BLOCK, out);
         }
-    free(bytes), free(columns), free(quads), free(sums);
+    free(bytes), free(columns), free(quads), free(sums), free(words);
     return failed;
 }
 
-/* Bit 0: AVX2; bit 1: AVX-512 VBMI; bit 2: AVX-512 VNNI. */
+/* What the library was built for (-march=native, or less): bit 0: AVX2; bit 1: AVX-512 VBMI; bit 2: AVX-512 VNNI. */
 int table_vectors(void) {
-    int wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-    return (__builtin_cpu_supports("avx2") ? 1 : 0) | (wide && __builtin_cpu_supports("avx512vbmi") ? 2 : 0) | (wide && __builtin_cpu_supports("avx512vnni") ? 4 : 0);
+    int vectors = 0;
+#ifdef __AVX2__
+    vectors |= 1;
+#endif
+#if defined(__AVX512VBMI__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+    vectors |= 2;
+#endif
+#if defined(__AVX512VNNI__) && defined(__AVX512BW__)
+    vectors |= 4;
+#endif
+    return vectors;
 }
