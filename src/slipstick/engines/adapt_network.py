@@ -62,6 +62,8 @@ def _adapt_network(
     study = _study(opened, forms, options, question, tuning, progress)
     compression = compress(opened, forms, study, correct=options.calibration.correct)
     hardware = hardware_layers(opened, forms, tuning)
+    if hardware is not None:
+        compression = replace(compression, formats={**compression.formats, **hardware.formats})
     after = rounded = right_answers(on_hardware(compression.network, hardware), scored)
     if options.retraining.epochs:
         compression = retrain(opened, compression, data, options.retraining, hardware=hardware, progress=progress)
