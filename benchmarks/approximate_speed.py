@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from slipstick.core.window import WholeNumbers, Window
 from slipstick.formats import format_of
 from slipstick.formats.arithmetic import stochastic_layer as kernels
 from slipstick.formats.arithmetic.kernels.native_library import native_library
+from slipstick.formats.arithmetic.stochastic import Stochastic
 from slipstick.formats.arithmetic.stochastic_oracle import _stochastic_oracle
 from slipstick.training.approximate_layers import _ExactForward, _LayerProduct
 
@@ -260,7 +262,8 @@ def main() -> None:
         return
     logic = logic_operations()
     print(f"512 bit logic operations a cycle: {'not measured' if logic is None else f'{logic:.1f}'}")
-    print(f"native kernels: {native_library('stochastic', kernels._agrees) is not None}; torch {torch.__version__}")
+    native = native_library("stochastic", partial(kernels._agrees, Stochastic)) is not None
+    print(f"native kernels: {native}; torch {torch.__version__}")
     four = logic is not None and logic > 3  # bounds are told for two and for four a cycle
     stochastic(options.repeats, four)
     other_paths(options.repeats, four)

@@ -92,3 +92,19 @@ def test_an_integer_network_is_refused() -> None:
     forms = {network.layers()[0].name: format_of("int8@stochastic:length=32")}
     with pytest.raises(SlipstickError, match="not for this network"):
         hardware_layers(network, forms, data_set("digits").test)
+
+
+@pytest.mark.trains
+def test_converters_without_a_range_are_calibrated_layer_by_layer(digits_net) -> None:
+    net, digits = digits_net
+    options = {"calibration": CalibrationImages(correct=False, images=200)}
+    whole = adapt(net, "int8@analog:rows=64,adc_bits=5,adc_range=1", digits, **options).detail
+    fitted = adapt(net, "int8@analog:rows=64,adc_bits=5", digits, **options).detail
+    assert fitted.rounded.mean() > fitted.before.mean() - 0.1
+    assert whole.rounded.mean() < fitted.rounded.mean() - 0.3
+    network = open_network(net, digits)
+    layers = {layer.name: format_of("int8@analog:rows=64,adc_bits=5") for layer in network.layers()}
+    found = hardware_layers(network, layers, digits.test)
+    ranges = [form.arithmetic.adc_range for form in found.formats.values()]
+    assert len(set(ranges)) == len(ranges)
+    assert all(0 < share < 0.5 for share in ranges)

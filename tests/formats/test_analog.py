@@ -101,17 +101,17 @@ def test_one_array_with_many_bits_is_the_plain_convolution() -> None:
 
 
 def test_calibration_has_the_least_error_and_is_kept_in_the_name() -> None:
-    random = np.random.default_rng(3)
-    inputs = WholeNumbers(np.abs(random.normal(0, 30, (200, 128))).astype(int).clip(0, 127), FULL)
-    weights = WholeNumbers(random.normal(0, 30, (16, 128)).astype(int).clip(-127, 127), FULL)
-    exact = inputs.elements @ weights.elements.T
+    random, window = np.random.default_rng(3), Window(padding=((1, 1), (1, 1)), groups=2)
+    inputs = WholeNumbers(np.abs(random.normal(0, 30, (4, 8, 9, 9))).astype(int).clip(0, 127), FULL)
+    weights = WholeNumbers(random.normal(0, 30, (16, 4, 3, 3)).astype(int).clip(-127, 127), FULL)
+    exact = format_of("int8").arithmetic.layer_sums(inputs, weights, window)
     for text in ("analog", "analog:adc_bits=4,rows=9", "analog:columns=separate"):
         analog = arithmetic_of(text)
-        assert isinstance(analog, Analog)
-        fitted = analog.calibrated(inputs, weights)
-        assert arithmetic_of(fitted.name) == fitted
-        errors = [np.square(one.sums(inputs, weights) - exact).mean() for one in (fitted, analog)]
-        assert errors[0] < errors[1] / 10
+        fitted = analog.calibrated(inputs, weights, window)
+        assert arithmetic_of(fitted.name) == fitted != analog
+        errors = [np.square(one.layer_sums(inputs, weights, window) - exact).mean() for one in (fitted, analog)]
+        assert errors[0] < errors[1] / 4
+        assert fitted.calibrated(inputs, weights, window) is fitted
 
 
 def test_best_range_beats_its_neighbours() -> None:

@@ -254,20 +254,24 @@ def test_types_that_the_file_does_not_know_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def short(tmp_path: Path) -> bytes:
+def short(raw: bytes) -> bytes:
+    """Return the file as version 1 of short files has it: the container with its header deflated."""
+    start = 8 + int.from_bytes(raw[:8], "little")
+    header = zlib.compress(raw[8:start].rstrip(), 9)
+    return b"".join([b"slipzip1", len(header).to_bytes(4, "little"), header, raw[start:]])
+
+
+@pytest.fixture
+def compact(tmp_path: Path) -> bytes:
     assert write_packed(tmp_path / "s", TENSORS, REST, short=True) == (tmp_path / "s").stat().st_size
     return (tmp_path / "s").read_bytes()
 
 
-def test_a_short_file_is_the_container_with_its_header_deflated(raw: bytes, short: bytes) -> None:
-    size = int.from_bytes(short[8:12], "little")
-    header = json.loads(zlib.decompress(short[12 : 12 + size]))
-    assert short[:8] == b"slipzip1"
-    assert sorted(header, key=str) == sorted([*map(str, range(len(header) - 2)), "network", "__metadata__"])
-    assert short[12 + size :] == header_of(raw)[1]
-    assert is_packed(short)
-    assert len(raw) - len(short) > 1000
-    tensors, rest = parse_packed_network(short)
+@pytest.mark.parametrize("kind", ["short", "compact"])
+def test_small_files_come_back(request: pytest.FixtureRequest, kind: str) -> None:
+    small = request.getfixturevalue(kind)
+    assert is_packed(small)
+    tensors, rest = parse_packed_network(small)
     assert rest == REST
     assert list(tensors) == list(TENSORS)
     for name, encoded in TENSORS.items():
@@ -276,17 +280,116 @@ def test_a_short_file_is_the_container_with_its_header_deflated(raw: bytes, shor
     assert tensors["c"].side["pool"] is tensors["d"].side["pool"]
 
 
-def test_a_short_file_that_is_cut_changed_or_hostile_is_one_error(
-    short: bytes, monkeypatch: pytest.MonkeyPatch
+def test_a_compact_file_by_hand(compact: bytes, raw: bytes) -> None:
+    from slipstick.formats.compact_file import _DICTIONARY
+
+    size = int.from_bytes(compact[8:12], "little")
+    inflate = zlib.decompressobj(wbits=-15, zdict=_DICTIONARY)
+    tensors, rest = json.loads(inflate.decompress(compact[12 : 12 + size]))
+    assert compact[:8] == b"slipzip2"
+    assert compact[-32:] == hashlib.sha256(compact[:-32]).digest()
+    assert [row[:3] for row in tensors] == [[n, e.encoding.name, list(e.shape)] for n, e in TENSORS.items()]
+    shifts = {"shifts": ["uint8", [3]], "codes": len(TENSORS["b"].codes)}
+    assert [row[3:] for row in tensors] == [[], [shifts], [], [{"pool": 2}]]
+    body = b""
+    for number, encoded in enumerate(TENSORS.values()):
+        body += encoded.codes.tobytes()
+        for key in sorted(encoded.side, key=lambda key: key == "shifts"):
+            body += b"" if number == 3 and key == "pool" else encoded.side[key].tobytes()
+    deflated = zlib.compress(REST.file, 9)
+    assert rest == [".onnx", len(deflated)]
+    assert compact[12 + size : -32] == body + deflated
+    assert size < 150, "header of four tensors and a network"
+    assert len(raw) - len(compact) > 1000
+
+
+def test_a_side_array_is_stored_in_fp16_where_that_changes_nothing(tmp_path: Path) -> None:
+    tensor = TENSORS["c"]
+    sizes = {}
+    for name, scale in (("half", [0.5, 2.0**-20, 3.0]), ("single", [0.5, 0.1, 3.0]), ("large", [0.5, 70000.0, 3.0])):
+        side = {**tensor.side, "scale": np.array(scale, np.float32)}
+        sizes[name] = write_packed(
+            tmp_path / name, {"c": Encoded(tensor.encoding, (3, 8), tensor.codes, side)}, short=True
+        )
+        back = read_packed(tmp_path / name)["c"].side["scale"]
+        assert back.dtype == np.float32
+        np.testing.assert_array_equal(back, side["scale"])
+    assert sizes["large"] == sizes["single"]
+    assert sizes["single"] - sizes["half"] < 6, "the mark takes a few bytes of the header"
+    assert sizes["half"] != sizes["single"]
+
+
+@pytest.mark.parametrize("kind", ["short", "compact"])
+def test_a_small_file_that_is_cut_changed_or_hostile_is_one_error(
+    request: pytest.FixtureRequest, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    size = int.from_bytes(short[8:12], "little")
-    broken = [short[:place] for place in range(8, len(short), 7)]
-    broken += [short[:place] + bytes([short[place] ^ 4]) + short[place + 1 :] for place in range(8, len(short), 5)]
-    broken += [short + b"x", short[:8] + (2**32 - 1).to_bytes(4, "little") + short[12:]]
-    many = zlib.compress(b"[" * 3_000_000)
-    broken += [short[:8] + len(many).to_bytes(4, "little") + many + short[12 + size :]]
+    small = request.getfixturevalue(kind)
+    size = int.from_bytes(small[8:12], "little")
+    broken = [small[:place] for place in range(8, len(small), 7)]
+    broken += [small[:place] + bytes([small[place] ^ 4]) + small[place + 1 :] for place in range(8, len(small), 5)]
+    broken += [small + b"x", small[:8] + (2**32 - 1).to_bytes(4, "little") + small[12:]]
+    packer = zlib.compressobj(9, wbits=15 if kind == "short" else -15)
+    many = packer.compress(b"[" * 3_000_000) + packer.flush()
+    broken += [small[:8] + len(many).to_bytes(4, "little") + many + small[12 + size :]]
     monkeypatch.setattr("slipstick.formats.packed_file._MAX_HEADER", 2**21)  # the last one inflates to more
+    monkeypatch.setattr("slipstick.formats.compact_file._MAX_HEADER", 2**21)
     for content in broken:
         with pytest.raises(SlipstickError) as caught:
             parse_packed(content)
+        assert "\n" not in str(caught.value)
+
+
+def rewritten(compact: bytes, header: Any) -> bytes:
+    """Return a compact file with another header, its digest right again."""
+    size = int.from_bytes(compact[8:12], "little")
+    packer = zlib.compressobj(9, wbits=-15)
+    deflated = packer.compress(json.dumps(header).encode()) + packer.flush()
+    whole = compact[:8] + len(deflated).to_bytes(4, "little") + deflated + compact[12 + size : -32]
+    return whole + hashlib.sha256(whole).digest()
+
+
+ROWS = [
+    ["a", "int8:symmetric=false,axis=0", [3, 8]],
+    ["b", "swis:shifts=3,group=4", [3, 8], {"shifts": ["uint8", [3]], "codes": len(TENSORS["b"].codes)}],
+    ["c", "pool:size=4,vector=8", [3, 8]],
+    ["d", "pool:size=4,vector=8", [5, 8], {"pool": 2}],
+]
+
+
+@pytest.mark.parametrize(
+    ("place", "row"),
+    [
+        (0, ["a", "int8:axis=0", [2**30, 2**30]]),
+        (0, ["a", "int8:axis=0", [-3, 8]]),
+        (0, ["a", "int8:axis=0", [3, True]]),
+        (0, ["a", "int8:axis=0", [1] * 9]),
+        (0, ["a", "int8:axis=0", "3"]),
+        (0, ["a", "int8:axis=0", [2**15, 2**15]]),
+        (0, ["a", "swis:99", [3, 8]]),
+        (0, ["a", 8, [3, 8]]),
+        (0, ["a", "int8:axis=0"]),
+        (0, ["a", "int8:axis=0", [3, 8], {"other": 0}]),
+        (0, {"a": 1}),
+        (1, ["a", "swis:3", [3, 8]]),
+        (1, ["b", "swis:3", [3, 8]]),
+        (1, ["b", "swis:3", [3, 8], {"shifts": ["object", [3]], "codes": len(TENSORS["b"].codes)}]),
+        (1, ["b", "swis:3", [3, 8], {"shifts": ["uint8", [-3]], "codes": len(TENSORS["b"].codes)}]),
+        (1, ["b", "swis:3", [3, 8], {"shifts": ["uint8", [3]], "codes": -1}]),
+        (3, ["d", "pool:size=4,vector=8", [5, 8], {"pool": 3}]),
+        (3, ["d", "pool:size=4,vector=8", [5, 8], {"pool": -1}]),
+        (3, ["d", "pool:size=4,vector=8", [5, 8], {"pool": 0}]),
+        (3, ["d", "pool:size=8,vector=4", [5, 8], {"pool": 2}]),
+        (3, ["d", "pool:size=4,vector=8", [5, 8], {"scale": 2}]),
+        (3, ["d", "pool:size=4,vector=8", [5, 8], {"pool": "F16"}]),
+    ],
+)
+def test_hostile_headers_of_compact_files_are_one_error(compact: bytes, place: int, row: Any) -> None:
+    rest = [".onnx", len(zlib.compress(REST.file, 9))]
+    good = [[name, TENSORS[name].encoding.name, *more] for name, _, *more in ROWS]
+    assert list(parse_packed(rewritten(compact, [good, rest]))) == list(TENSORS)
+    changed_rows = [*good]
+    changed_rows[place] = row
+    for header in ([changed_rows, rest], [good, [".onnx", 2**40]], [good, 3], good, {"a": 1}, [good, rest, 1]):
+        with pytest.raises(SlipstickError) as caught:
+            parse_packed(rewritten(compact, header))
         assert "\n" not in str(caught.value)

@@ -31,7 +31,8 @@ _PUBLIC_NAMES = {
     "approximate multipliers": 15,
     "analog arithmetic": 4,
     "arrays of dot products": 4,
-    "training by error models": 9,  # two models, two fits, bins, quality, drift; phases, quality, record of a training
+    "pools that learn and are fitted to outputs": 4,
+    "training by error models": 10,  # models, fits, bins, quality and drift of errors; phases and record of a training
 }
 MAX_PUBLIC_NAMES = sum(_PUBLIC_NAMES.values())
 

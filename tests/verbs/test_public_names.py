@@ -41,7 +41,16 @@ DEEPER = {  # packages that examples and docs may import from: libraries of one 
     "formats", "networks.graphs", "pictures", "testing", "trained", "training",
 }  # fmt: skip
 OPENING = {"mean", "deviation"}  # of `slipstick.open_network`, whose network a verb is given
-SHOWING = {"details", "rows", "json", "out", "packed", "plot", "threads"}  # of a command alone: where answers go, how
+SHOWING = {
+    "details",
+    "rows",
+    "json",
+    "out",
+    "packed",
+    "plot",
+    "threads",
+    "weights",
+}  # of a command alone: where answers go, how
 
 
 @pytest.mark.parametrize("name", _COMMANDS)

@@ -42,6 +42,9 @@ class _AdaptedFiles:
     "Write the network there with packed weights, as a safetensors container that slipstick measure opens; a name that "
     "ends in .slip gets a smaller file."
 
+    weights: Path | None = None
+    "Write the weights alone there, in a compact file: batch norms folded into a scale and a bias of each filter, fp16."
+
 
 _GROUPS, _FILES, _INPUTS = _AdaptGroups(), _AdaptedFiles(), Inputs()
 
@@ -77,9 +80,10 @@ def adapt(
     from slipstick.trained import open_network
     from slipstick.verbs.adapt import adapt as verb
 
-    _require_writable(display, files.out, files.packed)
-    out, packed = files.out, files.packed
-    if "|" in formats and (out is not None or packed is not None):
+    paths = (files.out, files.packed, files.weights)
+    _require_writable(display, *paths)
+    out, packed, weights = paths
+    if "|" in formats and any(path is not None for path in paths):
         raise SlipstickError("writes one network", path="formats", value=formats, allowed="one format")
     images = data_set(data)
     opened = open_network(network, images, normal=inputs.normal())
@@ -90,6 +94,8 @@ def adapt(
         )  # fmt: skip
     if packed is not None:
         _say(f"wrote {packed}, {report.detail.write_packed(packed):,} bytes")
+    if weights is not None:
+        _say(f"wrote {weights}, {report.detail.write_weights(weights):,} bytes")
     if out is not None:
         report.detail.write(out)
         _say(f"wrote {out}")

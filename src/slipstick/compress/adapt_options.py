@@ -13,7 +13,8 @@ from slipstick.core.units import parse
 from slipstick.training.recipe import Recipe
 
 Weighing = Literal["bytes", "cycles"]
-Policy = Literal["step", "epoch"]
+Policy = Literal["step", "epoch", "learned"]
+PoolFit = Literal["weights", "outputs"]
 Method = Literal["exact", "inject", "inject+finetune", "proxy"]
 _MAX_ACTIVATION_BITS = 8
 _MAX_COLUMNS = 65536  # as of an array
@@ -31,6 +32,9 @@ class CalibrationImages:
 
     correct: bool = True
     "Correct the biases by what the changed weights do to the mean of a layer's output; --correct=false leaves them."
+
+    fit: PoolFit = "weights"
+    "Fit pools to the weights, or to the outputs of their layers on the calibration images: nearer, and slower."
 
     activations: str | tuple[int, ...] = ()
     "Bits of the ReLUs' results, by comma (8,6,4,2), at which the final network is scored besides: chosen at run time."
@@ -95,7 +99,11 @@ class Retraining:
     "Seed of the order and augmentation of retraining."
 
     renew: Policy = "step"
-    "Encode the weights anew at every step of retraining, or at every epoch."
+    """Encode the weights anew at every step of retraining, or at every epoch; or learned: at every step, while the
+    pools' vectors move too, until indices stand for the last twentieth."""
+
+    distill: bool = False
+    "Learn from the outputs of the network as it came, besides the labels."
 
     method: Method = "exact"
     """What the forward passes of layers on approximate arithmetic compute while training: exact, the hardware's own

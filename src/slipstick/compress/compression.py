@@ -8,7 +8,7 @@ left is what schedules divide shifts by (`shift_budget`). The weighing is our ow
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,11 +24,12 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.formats.packed_file import stored_bytes
 from slipstick.trained.network import ObservedInputs, TrainedNetwork, Values
+from slipstick.trained.torch.pool_outputs import fit_to_outputs
 
 if TYPE_CHECKING:
-    from slipstick.compress.retraining import HardwareTraining
     from slipstick.core.progress import Progress
     from slipstick.datasets.images import Images
+    from slipstick.training.error_injection import HardwareTraining
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +110,12 @@ def study_layers(
 
 
 def compress(
-    network: TrainedNetwork, forms: Mapping[str, Format], study: LayerStudy | None = None, *, correct: bool = True
+    network: TrainedNetwork,
+    forms: Mapping[str, Format],
+    study: LayerStudy | None = None,
+    *,
+    correct: bool = True,
+    outputs: Images | None = None,
 ) -> Compression:
     """Return the compression that quantises every layer's weights to its format; the network is unchanged.
 
@@ -118,6 +124,7 @@ def compress(
     forms : of each layer (`layer_formats`); those that are left out keep their weights.
     study : measurements (`study_layers`): a schedule of shifts, and inputs for biases.
     correct : correct the biases of layers that changed; needs a study.
+    outputs : images on which pools are fitted to the outputs of their layers; None: to the weights alone.
 
     Errors
     ------
@@ -139,8 +146,11 @@ def compress(
     sides: dict[str, Values] = {**_shared_sides(network, forms)}
     sides |= {name: {"shifts": shifts} for name, shifts in study.shifts.items()}
     layers = [layer for layer in network.layers() if layer.name in forms]
-    weights = {layer.name: _kept_weights(layer, forms[layer.name], sides.get(layer.name)) for layer in layers}
-    encoded = {layer.name: _encode_layer(layer, forms[layer.name], sides.get(layer.name)) for layer in layers}
+    fitted, pools = ({}, {}) if outputs is None else fit_to_outputs(network, forms, sides, outputs)
+    sides |= pools
+    sources = [replace(layer, weights=fitted.get(layer.name, layer.weights)) for layer in layers]
+    weights = {layer.name: _kept_weights(layer, forms[layer.name], sides.get(layer.name)) for layer in sources}
+    encoded = {layer.name: _encode_layer(layer, forms[layer.name], sides.get(layer.name)) for layer in sources}
     biases = corrected_biases(layers, weights, study.observed) if correct else {}
     shares = {
         layer.name: _noise_share(layer, weights[layer.name], study.observed[layer.name])

@@ -17,6 +17,7 @@ from slipstick.core.extras import require
 from slipstick.core.format import Format
 
 if TYPE_CHECKING:
+    from slipstick.core.arithmetic import Arithmetic
     from slipstick.core.arrays import AnyArray
     from slipstick.datasets.images import Images
     from slipstick.trained.network import TrainedNetwork, Values
@@ -51,6 +52,9 @@ def hardware_layers(network: TrainedNetwork, forms: Mapping[str, Format], images
     inputs = _inputs(network, list(formats), images.some(_IMAGES))
     scales = {name: float(values.max(initial=0)) or 1.0 for name, values in inputs.items()}
     sides = {name: _side(network, name, form, inputs[name], scales[name]) for name, form in formats.items()}
+    for name, form in formats.items():
+        arithmetic = _fitted(network, name, form, inputs[name], scales[name], sides[name]["scale"])
+        formats[name] = replace(form, arithmetic=arithmetic)
     return _HardwareLayers(formats, scales, sides)
 
 
@@ -106,6 +110,16 @@ def _side(network: Any, name: str, form: Format, inputs: AnyArray, scale: float)
             for gain in _GAINS
         ]
     return {"scale": (least * np.float32(_GAINS[int(np.argmax(fits))])).astype(np.float32)}
+
+
+def _fitted(network: Any, name: str, form: Format, inputs: AnyArray, scale: float, step: AnyArray) -> Arithmetic:
+    """Return a layer's arithmetic, calibrated on the whole numbers that its inputs and weights become."""
+    torch: Any = require("torch", "torch")
+    layers: Any = require("slipstick.training.approximate_layers", "torch")
+    part = network.module.get_submodule(name)
+    with torch.inference_mode():
+        operands = layers.whole_operands(part, form, torch.from_numpy(inputs[:_PROBED]), part.weight, scale, step)
+    return form.arithmetic.calibrated(*operands)
 
 
 def _correlation(plain: AnyArray, exact: AnyArray) -> float:

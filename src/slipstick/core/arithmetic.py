@@ -169,6 +169,10 @@ class Arithmetic(ABC):
         scales = a.scales[:, :, None, None] * b.scales.T[:, None, None, :]  # [1 or b, 1, 1, 1 or n]
         return np.asarray(sums.transpose(0, 2, 3, 1).astype(np.float32) * scales, np.float32)
 
+    def calibrated(self, inputs: WholeNumbers, weights: WholeNumbers, window: Window) -> Arithmetic:
+        """Return the arithmetic fitted to samples of a layer, as `layer_sums` takes them: itself by default."""
+        return self
+
     def carried(self, numbers: WholeNumbers) -> Float32Array:
         """Return operands as the fractions of full scale that hardware carries, which the stand-in is fed."""
         return np.asarray(numbers.elements / np.float32(numbers.full), np.float32)

@@ -60,8 +60,11 @@ def _adapt_network(
     forms = layer_formats(opened, formats, budget=budget, progress=progress)
     question = None if options.system is None else _array_question(opened.graph(), options.system)
     study = _study(opened, forms, options, question, tuning, progress)
-    compression = compress(opened, forms, study, correct=options.calibration.correct)
+    outputs = tuning if options.calibration.fit == "outputs" else None
+    compression = compress(opened, forms, study, correct=options.calibration.correct, outputs=outputs)
     hardware = hardware_layers(opened, forms, tuning)
+    if hardware is not None:
+        compression = replace(compression, formats={**compression.formats, **hardware.formats})
     after = rounded = right_answers(on_hardware(compression.network, hardware), scored)
     if options.retraining.epochs:
         compression = retrain(opened, compression, data, options.retraining, hardware=hardware, progress=progress)

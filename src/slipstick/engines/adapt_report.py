@@ -11,10 +11,10 @@ from slipstick.engines.adapted_array import _array_metrics
 from slipstick.report.report import Finding, Metric, Report, Table
 
 if TYPE_CHECKING:
-    from slipstick.compress.retraining import HardwareTraining
     from slipstick.core.arrays import IntArray
     from slipstick.core.encoding import Encoded
     from slipstick.engines.adaptation import _Adaptation, _AdaptedNetwork
+    from slipstick.training.error_injection import HardwareTraining
 
 _LAYER_COLUMNS = {
     "layer": "", "kind": "", "format": "", "shifts": "", "weights": "B", "noise over signal": "", "sensitivity": "",

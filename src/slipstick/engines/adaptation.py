@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from slipstick.core.errors import SlipstickError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -75,6 +77,29 @@ class _AdaptedNetwork:
         from slipstick.trained.open import write_packed_network
 
         return write_packed_network(path, self.network, self.encoded)
+
+    def folded(self) -> tuple[TrainedNetwork, Mapping[str, Encoded], Mapping[str, Encoded]]:
+        """Return the network with batch norms folded into scales and biases in fp16, its weights, and its biases.
+
+        Errors
+        ------
+        SlipstickError for a network that is no torch module, and as `folded_norms` raises it.
+        """
+        from slipstick.trained.torch.folded_norms import folded_norms
+        from slipstick.trained.torch.torch_network import TorchNetwork
+
+        if not isinstance(self.network, TorchNetwork):
+            allowed = "a torch network; the weights of others: --packed"
+            raise SlipstickError("has no batch norms to fold", path="weights", value=self.network.name, allowed=allowed)
+        return folded_norms(self.network, self.encoded)
+
+    def write_weights(self, path: str | Path) -> int:
+        """Write the weights alone, as `folded` gives them, with their biases; return the compact file's size [B]."""
+        from slipstick.formats.packed_file import write_packed
+
+        _, tensors, biases = self.folded()
+        biases = {f"{name}.bias": tensor for name, tensor in biases.items()}
+        return write_packed(path, {**tensors, **biases}, short=True)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from slipstick.core.encoding import Encoded
+    from slipstick.core.encoding import Encoded, Encoding
     from slipstick.core.question import Question
     from slipstick.datasets.images import DataSet
     from slipstick.edge.layers import WeightStorage
@@ -115,26 +115,26 @@ def _quantised(network: TrainedNetwork, data: DataSet, formats: str) -> _BoardNe
 def _storages(network: TfliteNetwork, encoded: Mapping[str, Encoded]) -> dict[int, WeightStorage]:
     """Return how weights lie in flash, by the place of their operator.
 
-    Weights of shared shifts (SWIS) and of four bits are packed, those of a pool are indices into one array; whole
-    numbers of another format stay bytes.
+    Weights of shared shifts (SWIS) and of four bits are packed, those of a pool are indices into the array of their
+    format; whole numbers of another format stay bytes.
     """
     from slipstick.edge.layers import WeightStorage
     from slipstick.trained.integer.layer_weights import layer_weights
 
     storages: dict[int, WeightStorage] = {}
-    pooled: dict[int, NDArray[np.int8]] = {}
+    pooled: dict[Encoding, dict[int, NDArray[np.int8]]] = {}
     for layer in layer_weights(network.network):
         tensor = encoded.get(layer.name) or encoded.get(f"{layer.name}#{layer.tensor}")
         if tensor is None:
             continue
         form = tensor.encoding
         if form.shared_bytes and form.vector == VECTOR and layer.kind != "depthwise":
-            pooled[layer.op] = layer.codes.reshape(-1, VECTOR).astype(np.int8)
+            pooled.setdefault(form, {})[layer.op] = layer.codes.reshape(-1, VECTOR).astype(np.int8)
         elif form.weight_shifts is not None and form.group > 1:
             storages[layer.op] = WeightStorage("swis", shifts=form.weight_shifts, group=form.group)
         elif np.abs(layer.codes).max(initial=0) < 2 ** (_INT4_BITS - 1) and form.bits_per_element <= _INT4_BITS:
             storages[layer.op] = WeightStorage("int4")
-    if pooled:  # vectors of filters whose batch norm turned their sign are there twice
-        pool = np.unique(np.concatenate(list(pooled.values())), axis=0)
-        storages |= dict.fromkeys(pooled, WeightStorage("pool", pool))
+    for vectors in pooled.values():  # those of filters whose batch norm turned their sign are there twice
+        pool = np.unique(np.concatenate(list(vectors.values())), axis=0)
+        storages |= dict.fromkeys(vectors, WeightStorage("pool", pool))
     return storages

@@ -73,12 +73,13 @@ def _register_encodings() -> None:
         FormatFamily(
             "pool",
             Pool,
-            {"size": whole, "vector": whole, "index_bits": whole, "metric": _word, "kind": _word},
+            {"size": whole, "vector": whole, "index_bits": whole, "metric": _word, "kind": _word, "label": _word},
             (
                 "pool:size=64,vector=8",
                 "pool:16,4",
                 "pool:size=32,vector=8,index_bits=8,metric=cosine",
                 "pool:size=64,vector=9,kind=xy",
+                "pool:size=64,vector=8,label=a",
             ),
         )
     )

@@ -6,9 +6,9 @@ The file is a safetensors container (8 bytes of header length, JSON, arrays). In
 ``"network": {"kind": ".onnx", "rest": key}`` may stand beside the tensors: all else that the network is, as the bytes
 of a file of that kind whose packed weights are zeros, deflated.
 A second key, ``slipstick-sha256``, is the digest of that JSON and of all arrays, so that no flipped bit goes unseen.
-A short file is the same with its header deflated and its arrays numbered: ``slipzip1``, 4 bytes of the deflated
-header's length, the deflated header, the arrays.
-For a network of 16 layers that is 0.8 kB of header in place of 6.4 kB.
+A short file is written by `compact_file`: 0.3 kB of header in place of 6.4 kB for a network of 16 layers. Short files
+of an earlier version are read: the container with its header deflated and its arrays numbered: ``slipzip1``, 4 bytes of
+the deflated header's length, the deflated header, the arrays.
 Formats are texts that `encoding_of` reads. Nothing of the file is executed, and its sizes are checked before memory is
 taken: no tensor may have more elements than `_MAX_ELEMENTS`, nor codes of another size than its format gives its shape.
 """
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from slipstick.core.encoding import Encoded
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import parse_json, read_bytes, write_bytes
+from slipstick.formats.compact_file import START, _compact_bytes, _parse_compact
 from slipstick.formats.grammar import encoding_of
 
 KEY, DIGEST = "slipstick-packed", "slipstick-sha256"
@@ -44,7 +45,10 @@ _REST = "network"  # key of its array
 _TYPES = {"U8": np.uint8, "I8": np.int8, "U16": np.uint16, "I32": np.int32, "F32": np.float32}
 _NAMES = {np.dtype(kind): name for name, kind in _TYPES.items()}
 _LENGTH = 8  # bytes of the header's length
-_SHORT, _SHORT_LENGTH = b"slipzip1", 4  # start of a short file, and the bytes of its deflated header's length
+_SHORT, _SHORT_LENGTH = (
+    b"slipzip1",
+    4,
+)  # start of a short file of version 1, and the bytes of its deflated header's length
 _COMPACT = (",", ":")  # of JSON: names and shapes are a large part of a small network
 
 
@@ -64,27 +68,33 @@ def write_packed(
     Parameters
     ----------
     rest : what makes the file a network that `slipstick.trained.open_network` opens again.
-    short : deflate the header, so that the file is small, and no safetensors container.
+    short : a compact file (`compact_file`), which is small, and no safetensors container.
 
     Errors
     ------
     SlipstickError for a side array of a type that the file does not know, or a path that cannot be written.
     """
+    if short:
+        return _write_compact(path, tensors, rest)
     arrays: dict[str, NDArray[Any]] = {}
     known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
     about: dict[str, Any] = {}
     for name, encoded in tensors.items():
-        codes = _stored(encoded.codes, f"{name}.codes", arrays, known, numbered=short)
-        side = {
-            key: _stored(array, f"{name}.{key}", arrays, known, numbered=short) for key, array in encoded.side.items()
-        }
+        codes = _stored(encoded.codes, f"{name}.codes", arrays, known)
+        side = {key: _stored(array, f"{name}.{key}", arrays, known) for key, array in encoded.side.items()}
         about[name] = {"format": encoded.encoding.name, "shape": list(encoded.shape), "codes": codes, "side": side}
     whole: dict[str, Any] = {"version": VERSION, "tensors": about}
     if rest is not None:
         arrays[_REST] = np.frombuffer(zlib.compress(rest.file, _SMALLEST), np.uint8)
         whole["network"] = {"kind": rest.kind, "rest": _REST}
     raw = _container(arrays, json.dumps(whole, separators=_COMPACT))
-    raw = _shortened(raw) if short else raw
+    write_bytes(path, raw)
+    return len(raw)
+
+
+def _write_compact(path: str | Path, tensors: Mapping[str, Encoded], rest: NetworkRest | None) -> int:
+    deflated = None if rest is None else (rest.kind, zlib.compress(rest.file, _SMALLEST))
+    raw = _compact_bytes(tensors, deflated)
     write_bytes(path, raw)
     return len(raw)
 
@@ -117,7 +127,7 @@ def parse_packed(raw: bytes, *, where: str = "packed") -> dict[str, Encoded]:
 
 def is_packed(raw: bytes) -> bool:
     """Return whether bytes are a file of packed weights, by the key in their header or the start of a short file."""
-    if raw.startswith(_SHORT):
+    if raw.startswith((_SHORT, START)):
         return True
     size = int.from_bytes(raw[:_LENGTH], "little")
     return f'"{KEY}"'.encode() in raw[_LENGTH : _LENGTH + min(size, _MAX_HEADER)]
@@ -130,6 +140,9 @@ def parse_packed_network(raw: bytes, *, where: str = "packed") -> tuple[dict[str
     ------
     SlipstickError as `read_packed` raises it, and for a rest that is damaged or larger than 512 MiB.
     """
+    if raw.startswith(START):
+        compact, deflated = _parse_compact(raw, where)
+        return compact, None if deflated is None else NetworkRest(deflated[0], _inflated(deflated[1], where))
     arrays, about = _contents(raw, where)
     if not isinstance(about, dict) or about.get("version") != VERSION or not isinstance(about.get("tensors"), dict):
         raise SlipstickError("not a file of packed weights", path=where, allowed=f"version {VERSION}")
@@ -143,25 +156,27 @@ def _rest(entry: Any, arrays: dict[str, NDArray[Any]], where: str) -> NetworkRes
     deflated = arrays.get(entry["rest"]) if isinstance(entry["rest"], str) else None
     if deflated is None or deflated.dtype != np.uint8:
         raise SlipstickError("an array of it is missing", path=where)
+    return NetworkRest(entry["kind"], _inflated(deflated.tobytes(), where))
+
+
+def _inflated(deflated: bytes, where: str) -> bytes:
     reader = zlib.decompressobj()
     try:
-        file = reader.decompress(deflated.tobytes(), _MAX_REST + 1)
+        file = reader.decompress(deflated, _MAX_REST + 1)
     except zlib.error as error:
         raise SlipstickError(f"damaged: {error}", path=where) from None
     if len(file) > _MAX_REST or not reader.eof or reader.unused_data:
         raise SlipstickError("damaged, or too large", path=where, allowed=f"at most {_MAX_REST} bytes")
-    return NetworkRest(entry["kind"], file)
+    return file
 
 
-def _stored(
-    array: NDArray[Any], key: str, arrays: dict[str, NDArray[Any]], known: dict[Any, str], *, numbered: bool = False
-) -> str:
+def _stored(array: NDArray[Any], key: str, arrays: dict[str, NDArray[Any]], known: dict[Any, str]) -> str:
     if array.dtype not in _NAMES:
         raise SlipstickError("not a type of the file", path=key, value=str(array.dtype), allowed=list(_TYPES))
     plain = np.ascontiguousarray(array)
     same = (str(plain.dtype), plain.shape, plain.tobytes())
     if same not in known:
-        known[same] = str(len(arrays)) if numbered else key
+        known[same] = key
         arrays[known[same]] = plain
     return known[same]
 
@@ -182,13 +197,6 @@ def _container(arrays: dict[str, NDArray[Any]], about: str) -> bytes:
     text = json.dumps(header, separators=_COMPACT).encode()
     text += b" " * (-len(text) % _LENGTH)
     return b"".join([len(text).to_bytes(_LENGTH, "little"), text, *parts])
-
-
-def _shortened(raw: bytes) -> bytes:
-    """Return the bytes of a container as a short file."""
-    start = _LENGTH + int.from_bytes(raw[:_LENGTH], "little")
-    header = zlib.compress(raw[_LENGTH:start].rstrip(), _SMALLEST)
-    return b"".join([_SHORT, len(header).to_bytes(_SHORT_LENGTH, "little"), header, raw[start:]])
 
 
 def _header_and_body(raw: bytes, where: str) -> tuple[bytes, memoryview]:

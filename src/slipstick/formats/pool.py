@@ -10,6 +10,7 @@ of it; the scales are our own.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -56,6 +57,7 @@ class Pool(Encoding):
         kernels, a vector for each filter and channel, so that depth-wise filters [filters, rows, columns, 1] are one
         vector each; tensors of other numbers of axes are cut as with ``z``. Also here a scale belongs to a filter: a
         scale of each kernel, as we recollect the source, would take 4 bytes beside an index of 1 or 2: our own choice.
+    label : layers of another label have a pool of their own.
 
     Examples
     --------
@@ -74,6 +76,7 @@ class Pool(Encoding):
     index_bits: int = 0
     metric: Metric = "euclidean"
     kind: VectorKind = "z"
+    label: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.size <= _MAX_SIZE:
@@ -85,6 +88,9 @@ class Pool(Encoding):
             raise SlipstickError("out of range", path="pool.index_bits", value=self.index_bits, allowed=allowed)
         if self.metric not in ("euclidean", "cosine"):
             raise SlipstickError("no such", path="pool.metric", value=self.metric, allowed=["euclidean", "cosine"])
+        if not re.fullmatch(r"[a-z0-9_-]{0,16}", self.label):
+            allowed = "up to 16 of a-z, 0-9, - and _"
+            raise SlipstickError("not a label", path="pool.label", value=self.label, allowed=allowed)
         if self.kind not in ("z", "xy"):
             raise SlipstickError("no such", path="pool.kind", value=self.kind, allowed=["z", "xy"])
 
@@ -94,6 +100,7 @@ class Pool(Encoding):
         extra = f",index_bits={self.index_bits}" if self.index_bits else ""
         extra += f",metric={self.metric}" if self.metric != "euclidean" else ""
         extra += f",kind={self.kind}" if self.kind != "z" else ""
+        extra += f",label={self.label}" if self.label else ""
         return f"pool:size={self.size},vector={self.vector}{extra}"
 
     @property

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from slipstick.trained.integer.activation_ranges import RangeMethod
     from slipstick.trained.network import TrainedNetwork
 
+_BYTE = 8  # bits of a weight that the quantiser gives layers anyway
 _PROBED = 64  # calibration images on which both networks' outputs are compared
 
 
@@ -52,7 +53,8 @@ def quantise_network(
     network : a torch module, or an ONNX file's.
     images : for calibration; some hundreds of training images do.
     encoded : of layers whose weights are whole numbers under a scale of each filter (pools, SWIS, int4): those stay as
-        they are. Default: what the network's file says. Other layers get int8 weights.
+        they are. Default: what the network's file says. Other layers get int8 weights, those in int8 anew, so that
+        what stands before them (how bytes become inputs) can go into them.
     ranges : of activations; ``mse``: of least squared error, ``minmax``: all that was observed.
 
     Errors
@@ -71,6 +73,7 @@ def quantise_network(
     if not isinstance(network, TorchNetwork):
         raise SlipstickError("not a network in real numbers", path="network", value=network.name)
     trace, whole = traced(network, images), network.encoded if encoded is None else encoded
+    whole = {name: tensor for name, tensor in whole.items() if tensor.encoding.bits_per_element < _BYTE}
     real = folded(trace.real_network(whole))
     histograms = trace.histograms(images, {real.source, *(op.output for op in real.operators)})
     normal = network._inputs()

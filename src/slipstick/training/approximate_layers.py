@@ -267,6 +267,19 @@ def exact_sums(layer: Any, form: Format, x: Tensor, weight: Tensor, scale: float
     return result
 
 
+def whole_operands(
+    layer: Any, form: Format, x: Tensor, weight: Tensor, scale: float, step: Float32Array
+) -> tuple[WholeNumbers, WholeNumbers, Window]:
+    """Return the whole numbers of inputs and weights that `exact_sums` multiplies, and the layer's window."""
+    product = _LayerProduct(form, _window(layer) if isinstance(layer, nn.Conv2d) else Window())
+    if weight.ndim == 2:
+        x, weight = x.reshape(-1, x.shape[-1])[:, :, None, None], weight[:, :, None, None]
+    codes = (x * (product.full[0] / scale)).round().clamp(1 - product.full[0], product.full[0] - 1)
+    own = torch.round(weight / torch.from_numpy(step).view(-1, 1, 1, 1)).clamp(-product.full[1], product.full[1])
+    inputs, weights = (values.to(torch.int16).numpy() for values in (codes, own))
+    return WholeNumbers(inputs, product.full[0]), WholeNumbers(weights, product.full[1]), product.window
+
+
 def plain_sums(layer: Any, x: Tensor, weight: Tensor) -> Tensor:
     """Return a layer's exact products of inputs [b, c, h, w] by weights [n, c / groups, rows, columns], no bias."""
     return _convolve(_window(layer) if isinstance(layer, nn.Conv2d) else Window(), x, weight)

@@ -30,10 +30,11 @@ from slipstick.training.error_models import (
     fitted_gaussians,
     fitted_polynomials,
 )
+from slipstick.training.recipe import History
 from slipstick.training.smooth_sums import _Operands, _operands
 
-_Method = Literal["proxy", "inject", "inject+finetune"]
-_METHODS: tuple[_Method, ...] = ("proxy", "inject", "inject+finetune")
+_Method = Literal["exact", "proxy", "inject", "inject+finetune"]
+_METHODS: tuple[_Method, ...] = ("exact", "proxy", "inject", "inject+finetune")
 _EXACT_SHARE = 5  # the last of so many epochs are exact in inject+finetune: 20 of 100 in REX-SC
 _CHECKS = 5  # of a model in an epoch, at most: the calibrations of an epoch in REX-SC
 _LEAST_STEPS = 20  # between checks, so that short epochs do not spend their time on them (assumed); 100 in REX-SC
@@ -164,6 +165,16 @@ class InjectionQuality:
     share: float
 
 
+@dataclass(frozen=True)
+class HardwareTraining:
+    """Record of a training on approximate hardware: share of exact epochs, seconds per epoch, models of errors."""
+
+    method: str
+    exact_share: float
+    seconds: float
+    models: Mapping[str, InjectionQuality]
+
+
 class TrainingPhases:
     """Phases of a training on approximate hardware: what forward passes compute, epoch by epoch.
 
@@ -171,18 +182,30 @@ class TrainingPhases:
     """
 
     def __init__(self, net: nn.Module, layers: Iterable[str], method: _Method, epochs: int) -> None:
-        """Attach a part to each named layer, which `attach` has put on hardware."""
+        """Attach a part to each named layer, which `attach` has put on hardware; to none where all epochs are exact.
+
+        Errors
+        ------
+        SlipstickError for another method than ``exact`` without layers.
+        """
         self._net, self._method, self._epochs = net, method, epochs
         self._layers = {name: net.get_submodule(name) for name in layers}
-        self.sums: Mapping[str, _TrainedSums] = {}
+        self.sums: dict[str, _TrainedSums] = {}
+        if method == "exact":
+            return
+        if not self._layers:
+            allowed = "exact, for layers whose products are exact"
+            raise SlipstickError("no layer on approximate hardware", path="method", value=method, allowed=allowed)
         for name, layer in self._layers.items():
             filters = int(layer.weight.shape[0])  # type: ignore[index]
-            self.sums = {**self.sums, name: _TrainedSums(filters, _METHODS.index(method))}
+            self.sums[name] = _TrainedSums(filters, _METHODS.index(method))
             layer.add_module(_TRAINED_SUMS, self.sums[name])
 
     @property
     def exact_epochs(self) -> int:
         """Number of epochs, at the end, whose forward passes are exact: a fifth, at least one, where it fine-tunes."""
+        if self._method == "exact":
+            return self._epochs
         return -(-self._epochs // _EXACT_SHARE) if self._method == "inject+finetune" else 0
 
     def begin(self, epoch: int, steps: int) -> None:
@@ -223,18 +246,22 @@ class TrainingPhases:
                     allowed=_METHODS[int(sums.method)],
                 )  # fmt: skip
 
-    def remove(self) -> dict[str, InjectionQuality]:
-        """Remove the parts from the layers; return the qualities of the models that were fitted.
+    def finish(self, history: History) -> HardwareTraining | None:
+        """Remove the parts from the layers; return the record of a training, None without layers on hardware.
 
         Errors
         ------
         SlipstickError for a state of another method.
         """
         self._check()
-        for layer in self._layers.values():
-            del layer._modules[_TRAINED_SUMS]
-        return {
+        if not self._layers:
+            return None
+        for name in self.sums:
+            del self._layers[name]._modules[_TRAINED_SUMS]
+        models = {
             name: InjectionQuality(int(sums.kind), int(sums.fits), *sums.quality.tolist())
             for name, sums in self.sums.items()
             if sums.kind != _NONE
         }
+        seconds = sum(epoch.seconds for epoch in history.epochs) / max(len(history.epochs), 1)
+        return HardwareTraining(self._method, self.exact_epochs / max(self._epochs, 1), seconds, models)

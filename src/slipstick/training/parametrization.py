@@ -9,7 +9,7 @@ our own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import numpy as np
 import torch
@@ -22,8 +22,12 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.format import Format
 from slipstick.formats.integer_rows import channels_last
 from slipstick.training.approximate_layers import _put_on_hardware, _take_off_hardware
+from slipstick.training.learned_pools import _attach_learned, _PooledWeight
 
-Policy = Literal["step", "epoch"]
+if TYPE_CHECKING:
+    from slipstick.formats.pool import Pool
+
+Policy = Literal["step", "epoch", "learned"]
 _LARGEST_BITS = 8  # of an activation
 
 
@@ -123,7 +127,9 @@ def attach(
 
     Parameters
     ----------
-    policy : encode anew at every training "step", or at every "epoch": when training follows an evaluation.
+    policy : encode anew at every training "step", or at every "epoch": when training follows an evaluation; or, with
+        pools in `sides`, let these move too, "learned" (`learned_pools`). Formats without a pool then follow steps, and
+        so do layers that compute by their arithmetic.
     sides : what is given beside the codes of a layer: a pool that stays fixed, shifts of each filter, a scale.
     input_scales : the input that is full scale, of layers that compute by their arithmetic. Default: 1.
 
@@ -139,12 +145,26 @@ def attach(
             raise SlipstickError("no such layer with a weight", path="attach", value=name, allowed=allowed)
         if parametrize.is_parametrized(layers[name], "weight"):
             raise SlipstickError("has a format already", path="attach", value=name)
+    learned = _learned(layer_formats, sides or {}) if policy == "learned" else {}
     for name, form in layer_formats.items():
-        formatted = Formatted(form, policy, None if sides is None else sides.get(name))
+        if name in learned:
+            continue
+        formatted = Formatted(form, "step" if policy == "learned" else policy, (sides or {}).get(name))
         formatted.train(module.training)
         parametrize.register_parametrization(layers[name], "weight", formatted)
         if not form.arithmetic.exact_products:
             _put_on_hardware(layers[name], form, (input_scales or {}).get(name, 1.0))
+    if learned:
+        _attach_learned(module, learned, sides or {})
+
+
+def _learned(layer_formats: Mapping[str, Format], sides: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, Pool]:
+    """Return the pool encodings of the layers that are given a pool and whose products are exact."""
+    return {
+        name: cast("Pool", form.encoding)
+        for name, form in layer_formats.items()
+        if "pool" in sides.get(name, {}) and form.arithmetic.exact_products
+    }
 
 
 def encoded_weights(module: nn.Module) -> dict[str, Encoded]:
@@ -152,8 +172,9 @@ def encoded_weights(module: nn.Module) -> dict[str, Encoded]:
     encoded = {}
     for name, formatted in _formatted(module).items():
         _ = module.get_submodule(name).weight  # encodes what has moved
-        if formatted.last is not None:
-            encoded[name] = formatted.last
+        last = formatted.encoded_pool() if isinstance(formatted, _PooledWeight) else formatted.last
+        if last is not None:
+            encoded[name] = last
     return encoded
 
 
@@ -171,12 +192,12 @@ def set_activation_bits(module: nn.Module, bits: int) -> None:
             layer.bits = _width(bits)
 
 
-def _formatted(module: nn.Module) -> dict[str, Formatted]:
-    formatted = {}
+def _formatted(module: nn.Module) -> dict[str, Formatted | _PooledWeight]:
+    formatted: dict[str, Formatted | _PooledWeight] = {}
     for name, layer in module.named_modules():
         if parametrize.is_parametrized(layer, "weight"):
             for part in layer.parametrizations.weight:
-                if isinstance(part, Formatted):
+                if isinstance(part, Formatted | _PooledWeight):
                     formatted[name] = part
     return formatted
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args
 
@@ -30,6 +31,10 @@ from slipstick.formats.arithmetic.products import check_whole, whole_product
 Columns = Literal["differential", "separate"]
 _MAX_ROWS = 1024  # of an array: sums of 8-bit products are whole numbers below 2**24 then, exact in fp32
 _MAX_BITS = 24  # of a converter: its codes are whole numbers in fp32
+_GROUPS, _PLACES = (
+    8,
+    1024,
+)  # of a layer on which a range is fitted: ten thousands of sums, of which a histogram is smooth
 _WHOLE_RANGE = 1.0  # of a converter that nobody calibrated: no sum can clip
 _DRIFT_START = 20.0  # s after programming from which drift counts: t_c of phase-change cells in aihwkit, from memory
 _LIMITS: dict[str, tuple[float, float]] = {
@@ -153,21 +158,33 @@ class Analog(Arithmetic):
             codes.append(part if sign * factor == 1 else part * np.float32(sign * factor))
         return converter.values(sum(codes[1:], codes[0]))
 
-    def calibrated(self, inputs: WholeNumbers, weights: WholeNumbers) -> Analog:
-        """Return the arithmetic with the converter's range for a layer: that of the least squared error.
+    def calibrated(self, inputs: WholeNumbers, weights: WholeNumbers, window: Window) -> Analog:
+        """Return the arithmetic with the converter's range for a layer: that of the least squared error over samples.
 
-        Parameters
-        ----------
-        inputs, weights : operands [m, k] and [n, k] of the layer, as `sums` takes them; a few thousand rows are enough.
+        A range that was given stays. Of large layers an even share of the places and of the groups is taken.
         """
-        signed = self.columns == "differential"
-        driven = self._driven(inputs) if signed else np.abs(self._driven(inputs))
-        arrays = [slice(first, first + self.rows) for first in range(0, driven.shape[1], self.rows)]
-        columns = [digits.elements if signed else np.maximum(digits.elements, 0) for _, digits in self.digits(weights)]
-        sums = [_dot(driven[:, taps], column[:, taps]).ravel() for taps in arrays for column in columns]
+        if self.adc_range:
+            return self
         whole = replace(self, adc_range=_WHOLE_RANGE).converter(inputs, weights)
-        share = best_range(whole, np.concatenate(sums)) / whole.span
+        share = best_range(whole, np.concatenate(list(self._array_sums(inputs, weights, window)))) / whole.span
         return replace(self, adc_range=float(f"{share:.4g}"))  # as its name says it
+
+    def _array_sums(self, inputs: WholeNumbers, weights: WholeNumbers, window: Window) -> Iterator[AnyArray]:
+        """Yield samples of the sums that a layer's converters read."""
+        filters, channels, *kernel = weights.elements.shape
+        patches = window.patches(self._driven(inputs), (kernel[0], kernel[1]))
+        share, signed = filters // window.groups, self.columns == "differential"
+        for group in range(0, window.groups, -(-window.groups // _GROUPS)):
+            taps = patches[:, group * channels : (group + 1) * channels].transpose(0, 2, 3, 1, 4, 5)
+            places = taps.reshape(-1, channels * kernel[0] * kernel[1])
+            places = places[:: -(-len(places) // _PLACES)]
+            driven = places if signed else np.abs(places)
+            own = weights.elements[group * share : (group + 1) * share].reshape(share, -1)
+            for _, digits in self.digits(WholeNumbers(own, weights.full)):
+                column = digits.elements if signed else np.maximum(digits.elements, 0)
+                for first in range(0, driven.shape[1], self.rows):
+                    array = slice(first, first + self.rows)
+                    yield _dot(driven[:, array], column[:, array]).ravel()
 
     def stand_in(self, encoding: Encoding) -> StandIn:
         """Return the exact product, straight through the converters."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
@@ -25,6 +25,44 @@ _WEIGHT_OFFSET = 13  # seeds of weights start there: the training code's kernels
 _DRAWN = 509  # streams of an operand's random generator, a prime; later positions take them again
 _OPERAND_BITS = 7  # magnitude bits that progressive loading counts: those of the training code's quantiser
 _WORD = 32  # bits
+
+
+class _StreamArithmetic(Protocol):
+    """Arguments of stochastic arithmetic that its layers and their slow reference read."""
+
+    def __hash__(self) -> int:
+        """Return a hash by which tables of streams are kept."""
+
+    @property
+    def length(self) -> int:
+        """Cycles of a stream."""
+
+    @property
+    def count(self) -> str:
+        """Accumulation of the products of a cycle."""
+
+    @property
+    def counted(self) -> int | None:
+        """Products of a cycle that are counted at most; None: no such limit."""
+
+    @property
+    def generator(self) -> Generator:
+        """Generator of the random numbers."""
+
+    @property
+    def seeds(self) -> str:
+        """Whether filters share their seeds."""
+
+    @property
+    def unit(self) -> int:
+        """Bits that progressive loading adds at a time."""
+
+    @property
+    def wait(self) -> int:
+        """Cycles between two such additions."""
+
+    def tap_groups(self, shape: tuple[int, int, int]) -> IntArray:
+        """Return the group of each tap whose products saturate together."""
 
 
 @dataclass(frozen=True)

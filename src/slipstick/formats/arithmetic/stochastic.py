@@ -126,7 +126,7 @@ class Stochastic(Arithmetic):
         if self.generator == "xor":
             level = np.maximum(level - 1, 0)
         period = self.length - (self.generator in ("xnor", "xor"))
-        return _looked_up(numbers, np.asarray(level / np.float32(period), np.float32))
+        return _looked_up(self, numbers, np.asarray(level / np.float32(period), np.float32))
 
     def tap_groups(self, shape: tuple[int, int, int]) -> IntArray:
         """Return the group of each tap [channels, rows, columns] whose products saturate together."""

@@ -11,8 +11,8 @@ import ctypes
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, lru_cache, partial
+from typing import Any
 
 import numpy as np
 
@@ -20,12 +20,9 @@ from slipstick.core.arrays import AnyArray, CodeArray, Float32Array, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.core.window import WholeNumbers, Window
-from slipstick.formats.arithmetic.bit_streams import Role, _levels, _seed_numbers, _stream_table
+from slipstick.formats.arithmetic.bit_streams import Role, _levels, _seed_numbers, _stream_table, _StreamArithmetic
 from slipstick.formats.arithmetic.kernels.native_library import native_library
 from slipstick.formats.arithmetic.stochastic_oracle import _drawn_taps, _stochastic_oracle
-
-if TYPE_CHECKING:
-    from slipstick.formats.arithmetic.stochastic import Stochastic
 
 _IMAGES = 16  # of a block: 32 bit words of the widest register
 _FILTERS = 4  # whose taps are sorted together
@@ -34,7 +31,7 @@ _buffers = threading.local()
 
 
 def _stochastic_layer(
-    arithmetic: Stochastic, inputs: WholeNumbers, weights: WholeNumbers, window: Window
+    arithmetic: _StreamArithmetic, inputs: WholeNumbers, weights: WholeNumbers, window: Window
 ) -> Float32Array:
     """Return the sums [b, n, rows, columns] of a layer, equal to `_stochastic_oracle`.
 
@@ -43,7 +40,7 @@ def _stochastic_layer(
     SlipstickError for shapes that cannot be multiplied, and magnitudes beyond full scale.
     """
     window.check(inputs.elements, weights.elements)
-    native = native_library("stochastic", _agrees)
+    native = native_library("stochastic", partial(_agrees, type(arithmetic)))
     run = _numba if native is None else lambda layer, x, results: _native(native, layer, x, results)
     x = _whole(inputs)
     full, signed = (inputs.full, weights.full), bool(x.min(initial=0) < 0)
@@ -62,7 +59,7 @@ class _Layer:
     `together` filters have their taps sorted together, where they read the same channels.
     """
 
-    arithmetic: Stochastic
+    arithmetic: _StreamArithmetic
     window: Window
     shape: tuple[int, ...]
     weights: AnyArray
@@ -150,7 +147,7 @@ def _taps(layer: _Layer) -> _Taps:
 
 @lru_cache(maxsize=64)
 def _geometry(
-    arithmetic: Stochastic,
+    arithmetic: _StreamArithmetic,
     window: Window,
     image: tuple[int, ...],
     filters: tuple[int, ...],
@@ -180,14 +177,14 @@ def _geometry(
 
 
 @lru_cache(maxsize=16)
-def _by_seed(arithmetic: Stochastic) -> CodeArray:
+def _by_seed(arithmetic: _StreamArithmetic) -> CodeArray:
     """Return the words of inputs as [seeds, planes, levels], so that a place's words stand together."""
     load = (arithmetic.unit, arithmetic.wait)
     words = _stream_table(arithmetic.generator, arithmetic.length, "input", load).words
     return np.ascontiguousarray(words.transpose(1, 2, 0))
 
 
-def _mask(arithmetic: Stochastic, taps: int, planes: int) -> CodeArray:
+def _mask(arithmetic: _StreamArithmetic, taps: int, planes: int) -> CodeArray:
     """Return the cycles in which each tap counts, [taps, planes] words: all, or those that a multiplexer gives it."""
     cycles = np.ones((taps, planes * 32), np.bool_)
     if arithmetic.count == "mux":
@@ -304,7 +301,7 @@ def _native(library: ctypes.CDLL, layer: _Layer, x: AnyArray, results: Float32Ar
         )  # fmt: skip
 
 
-def _looked_up(numbers: WholeNumbers, table: Float32Array) -> Float32Array:
+def _looked_up(arithmetic: _StreamArithmetic, numbers: WholeNumbers, table: Float32Array) -> Float32Array:
     """Return the table's value of each element's magnitude, with the element's sign.
 
     Errors
@@ -312,7 +309,7 @@ def _looked_up(numbers: WholeNumbers, table: Float32Array) -> Float32Array:
     SlipstickError for magnitudes beyond full scale.
     """
     whole = _whole(numbers)
-    native = native_library("stochastic", _agrees)
+    native = native_library("stochastic", partial(_agrees, type(arithmetic)))
     if native is None:
         return np.asarray(np.sign(whole) * table[np.abs(whole)], np.float32)
     result = np.empty(whole.shape, np.float32)
@@ -325,16 +322,14 @@ def _address(array: AnyArray) -> ctypes.c_void_p:
     return ctypes.c_void_p(array.ctypes.data)
 
 
-def _agrees(library: ctypes.CDLL) -> bool:
+def _agrees(family: Callable[[int, str], _StreamArithmetic], library: ctypes.CDLL) -> bool:
     """Return whether the native kernels equal the oracle on small layers of every kind of accumulation.
 
     Source: the numbers are sizes and ranges of layers drawn at random; they stand for nothing else.
     """
-    from slipstick.formats.arithmetic.stochastic import Stochastic
-
     random = np.random.default_rng(0)
     for length, accumulate in ((32, "or"), (64, "or2"), (8, "or3"), (32, "binary"), (128, "or7")):
-        arithmetic, window = Stochastic(length, accumulate), Window(padding=((1, 0), (0, 1)), groups=2)
+        arithmetic, window = family(length, accumulate), Window(padding=((1, 0), (0, 1)), groups=2)
         inputs = WholeNumbers(random.integers(-128, 129, (18, 4, 3, 4)).astype(np.int16), 128)
         weights = WholeNumbers(random.integers(-40, 41, (12, 2, 2, 2)).astype(np.int16), 128)
         layer = _Layer(arithmetic, window, inputs.elements.shape, weights.elements, (128, 128), True)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from slipstick.core.arrays import AnyArray, Float32Array, IntArray
 from slipstick.core.window import WholeNumbers, Window
-from slipstick.formats.arithmetic.bit_streams import Role, _levels, _seed_numbers, _stream_table
-
-if TYPE_CHECKING:
-    from slipstick.formats.arithmetic.stochastic import Stochastic
+from slipstick.formats.arithmetic.bit_streams import Role, _levels, _seed_numbers, _stream_table, _StreamArithmetic
 
 
 def _stochastic_oracle(
-    arithmetic: Stochastic, inputs: WholeNumbers, weights: WholeNumbers, window: Window
+    arithmetic: _StreamArithmetic, inputs: WholeNumbers, weights: WholeNumbers, window: Window
 ) -> Float32Array:
     """Return a layer's sums [b, n, rows, columns], one output after the other, as `Stochastic` words them."""
     window.check(inputs.elements, weights.elements)
@@ -51,7 +47,7 @@ def _drawn_taps(length: int, taps: int) -> IntArray:
     return np.random.default_rng([length, taps, 2]).integers(0, taps, length)
 
 
-def _streams(arithmetic: Stochastic, numbers: WholeNumbers, operand: Role, places: IntArray) -> AnyArray:
+def _streams(arithmetic: _StreamArithmetic, numbers: WholeNumbers, operand: Role, places: IntArray) -> AnyArray:
     """Return the stream of every operand, [..., cycles]."""
     table = _stream_table(arithmetic.generator, arithmetic.length, operand, (arithmetic.unit, arithmetic.wait))
     seeds = _seed_numbers(arithmetic.generator, places, operand, table.seeds)

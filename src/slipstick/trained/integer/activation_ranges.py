@@ -66,6 +66,7 @@ def _activation_range(histogram: ValueHistogram, method: RangeMethod = "mse") ->
     lows, highs = low * _SHARES[:, None], high * _SHARES[:, None]
     inside = (values >= lows) & (values <= highs)
     steps = (highs - lows) / _STEPS
+    # a step squared over 12: the variance of what rounding leaves, spread evenly over one step
     errors = np.where(inside, steps**2 / 12, (np.clip(values, lows, highs) - values) ** 2)
     share = float(_SHARES[int(np.argmin(errors @ counts))])
     return low * share, high * share
@@ -89,5 +90,6 @@ def _scale_and_zero_point(low: float, high: float) -> tuple[np.float32, int]:
     if not high > low:
         low, high = 0.0, 1.0  # a value that is always 0: any scale does
     scale = np.float32((high - low) / _STEPS)
+    # the codes of int8
     zero = int(np.clip(np.rint(-128 - low / float(scale)), -128, 127))
     return scale, zero
