@@ -100,7 +100,10 @@ class Retraining:
 
     renew: Policy = "step"
     """Encode the weights anew at every step of retraining, or at every epoch; or learned: at every step, while the
-    pools' vectors move too, until indices stand for the last twentieth."""
+    pools' vectors move too."""
+
+    choosing: float = 0.95
+    "Share of the steps in which learned pools choose vectors anew; then indices stand, and vectors settle."
 
     distill: bool = False
     "Learn from the outputs of the network as it came, besides the labels."
