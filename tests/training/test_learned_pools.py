@@ -17,7 +17,7 @@ from slipstick.formats import format_of  # noqa: E402
 from slipstick.formats.pool_vectors import _fit_pool  # noqa: E402
 from slipstick.trained.torch import module  # noqa: E402
 from slipstick.training import Recipe, train  # noqa: E402
-from slipstick.training.learned_pools import _PooledWeight, freeze_assignments  # noqa: E402
+from slipstick.training.learned_pools import _freeze_assignments, _PooledWeight, freezing  # noqa: E402
 from slipstick.training.parametrization import attach, detach, encoded_weights  # noqa: E402
 
 pytestmark = pytest.mark.trains
@@ -83,7 +83,7 @@ def test_a_vector_gets_the_gradient_of_all_its_weights() -> None:
 def test_frozen_assignments_stand_while_vectors_move() -> None:
     net = network().train()
     learned(net)
-    freeze_assignments(net)
+    _freeze_assignments(net)
     parts = [part for part in net.modules() if isinstance(part, _PooledWeight)]
     before = [(part.indices.clone(), part.scale.clone(), part.encoded_pool().values) for part in parts]
     optimiser = torch.optim.SGD(net.parameters(), lr=1.0)
@@ -106,22 +106,17 @@ def test_training_goes_on_where_it_stopped_bit_for_bit(tmp_path: Path, training_
         learned(net, names=("layer1.0.conv1", "layer1.0.conv2"))
         return net
 
-    def freezing(net: nn.Module, stop: bool = False):
-        def after(done: int, total: int, text: str) -> None:
-            if done >= total * 0.4:
-                freeze_assignments(net)
-            if stop and done == total // 2:
-                raise KeyboardInterrupt
-
-        return after
+    def interrupt(done: int, total: int, text: str) -> None:
+        if done == total // 2:
+            raise KeyboardInterrupt
 
     whole = held()
-    train(whole, digits, recipe, progress=freezing(whole))
+    train(whole, digits, recipe, progress=freezing(whole, 0.4))
     net = held()
     with pytest.raises(KeyboardInterrupt):
-        train(net, digits, recipe, folder=tmp_path, progress=freezing(net, stop=True))
+        train(net, digits, recipe, folder=tmp_path, progress=freezing(net, 0.4, interrupt))
     resumed = held()
-    train(resumed, digits, recipe, folder=tmp_path, progress=freezing(resumed))
+    train(resumed, digits, recipe, folder=tmp_path, progress=freezing(resumed, 0.4))
     for name, tensor in whole.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], tensor), name
 

@@ -100,15 +100,17 @@ class Retraining:
 
     renew: Policy = "step"
     """Encode the weights anew at every step of retraining, or at every epoch; or learned: at every step, while the
-    pools' vectors move too, until indices stand for the last twentieth."""
+    pools' vectors move too."""
+
+    choosing: float = 0.95
+    "Share of the steps in which learned pools choose vectors anew; then indices stand, and vectors settle."
 
     distill: bool = False
     "Learn from the outputs of the network as it came, besides the labels."
 
     method: Method = "exact"
-    """What the forward passes of layers on approximate arithmetic compute while training: exact, the hardware's own
-    sums, bit by bit; inject, the smooth stand-in and errors by a calibrated model; inject+finetune, the same with an
-    exact last fifth of the epochs; proxy, the stand-in alone. Gradients are the stand-in's, validation is exact."""
+    """Training passes on approximate hardware: its own sums (exact), the smooth stand-in with errors of a calibrated
+    model (inject), the same but for an exact last fifth of the epochs (inject+finetune), the stand-in alone (proxy)."""
 
     folder: Path | None = None
     "Keep the state of retraining there; the same command goes on from it."

@@ -50,8 +50,7 @@ class Compression:
     """Network with its weights quantised to formats, with the packed weights and shared pools per layer.
 
     `sides` were given to the encodings (a schedule's shifts, a shared pool); `biases` are the corrected ones; `noise`
-    is the format's in the layer's output over the output's power, where inputs were observed; `trained` says how
-    layers on approximate hardware were trained.
+    is the format's in the layer's output over the output's power, where inputs were observed.
     """
 
     network: TrainedNetwork

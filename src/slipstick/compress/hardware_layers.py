@@ -103,12 +103,8 @@ def _side(network: Any, name: str, form: Format, inputs: AnyArray, scale: float)
     with torch.inference_mode():
         weight = part.weight.reshape(*part.weight.shape[:2], *(part.weight.shape[2:] or (1, 1)))
         plain = layers.plain_sums(part, x, weight).numpy().ravel()
-        fits = [
-            _correlation(
-                plain, layers.exact_sums(part, form, x, weight, scale, least * np.float32(gain)).numpy().ravel()
-            )
-            for gain in _GAINS
-        ]
+        exact = [layers.exact_sums(part, form, x, weight, scale, least * np.float32(gain)) for gain in _GAINS]
+    fits = [_correlation(plain, sums.numpy().ravel()) for sums in exact]
     return {"scale": (least * np.float32(_GAINS[int(np.argmax(fits))])).astype(np.float32)}
 
 

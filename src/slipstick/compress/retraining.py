@@ -12,8 +12,6 @@ from slipstick.training.loop import train
 from slipstick.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from slipstick.compress.adapt_options import Retraining
     from slipstick.compress.compression import Compression
     from slipstick.compress.hardware_layers import _HardwareLayers
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from slipstick.trained.network import TrainedNetwork
 
 _RATE = 0.05  # the largest learning rate of retraining: a quarter of that of a short training from the start
-_LEARNING = 0.95  # of the steps of learned pools move indices; then these stand (at 0.7, accuracy gains no more)
 _KEPT = 0.4  # of a weight's distance to its pool vector: below a half its nearest vector stays; 0 was 0.2 points worse
 _FOLDED_RATE = 0.01  # without batch norms, as exporters fold them: ResNet-8 on digits falls apart at 0.05
 
@@ -47,14 +44,13 @@ def retrain(
 
     Errors
     ------
-    SlipstickError for a network that cannot be trained, for another method than ``exact`` without approximate layers,
-    and as `slipstick.training.train` raises it.
+    SlipstickError for a network that cannot be trained, as `slipstick.training.train` and `TrainingPhases` raise it.
     """
     if network.module is None:
-        raise SlipstickError(
-            "cannot be trained: its arithmetic is that of integers", path="retrain", value=network.name
-        )
+        message = "cannot be trained: its arithmetic is that of integers"
+        raise SlipstickError(message, path="retrain", value=network.name)
     formatted: Any = require("slipstick.training.parametrization", "torch")
+    pools: Any = require("slipstick.training.learned_pools", "torch")
     learned = retraining.renew == "learned"
     copy: Any = network.with_weights(_starts(network, compression) if learned else {}, compression.biases)
     sides, scales = dict(compression.sides), dict[str, float]()
@@ -64,38 +60,23 @@ def retrain(
     formatted.attach(copy.module, compression.formats, sides=sides, policy=retraining.renew, input_scales=scales)
     formatted.encoded_weights(copy.module)  # before a checkpoint is read: what an epoch sees belongs to its state
     injection: Any = require("slipstick.training.error_injection", "torch")
-    names = () if hardware is None else hardware.formats
-    phases = injection.TrainingPhases(copy.module, names, retraining.method, retraining.epochs)
+    phases = injection.TrainingPhases(copy.module, hardware and hardware.formats, retraining.method, retraining.epochs)
     recipe = Recipe(epochs=retraining.epochs, rate=largest_rate(network, retraining), seed=retraining.seed)
     history = train(
         copy.module, data, recipe, normal=copy.normal, folder=retraining.folder,
-        progress=_freezing(copy.module, progress) if learned else progress,
+        progress=pools.freezing(copy.module, retraining.choosing, progress) if learned else progress,
         teacher=network.module if retraining.distill else None, phases=phases,
     )  # fmt: skip
-    trained = phases.finish(history)
     encoded = formatted.encoded_weights(copy.module)
     formatted.detach(copy.module)
-    return replace(compression, network=replace(copy), encoded=encoded, trained=trained)
+    return replace(compression, network=replace(copy), encoded=encoded, trained=phases.finish(history))
 
 
 def _starts(network: TrainedNetwork, compression: Compression) -> dict[str, FloatArray]:
     """Return the weights behind pools fitted to outputs: near their vectors, so that these stay chosen at first."""
     layers = [layer for layer in network.layers() if "scale" in compression.sides.get(layer.name, {})]
-    fitted = {layer.name: compression.encoded[layer.name].values for layer in layers}
-    return {layer.name: fitted[layer.name] + _KEPT * (layer.weights - fitted[layer.name]) for layer in layers}
-
-
-def _freezing(module: nn.Module, progress: Progress | None) -> Progress:
-    """Return a progress callback that lets assignments to pools stand from `_LEARNING` of all steps on."""
-    pools: Any = require("slipstick.training.learned_pools", "torch")
-
-    def after_step(steps: int, total: int, text: str) -> None:
-        if steps >= _LEARNING * total:
-            pools.freeze_assignments(module)
-        if progress:
-            progress(steps, total, text)
-
-    return after_step
+    values = {layer: compression.encoded[layer.name].values for layer in layers}
+    return {layer.name: near + _KEPT * (layer.weights - near) for layer, near in values.items()}
 
 
 def largest_rate(network: TrainedNetwork, retraining: Retraining) -> float:

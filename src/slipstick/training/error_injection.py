@@ -181,7 +181,7 @@ class TrainingPhases:
     `slipstick.training.loop.train` calls `begin` at the start of every epoch, and `end` before its validation.
     """
 
-    def __init__(self, net: nn.Module, layers: Iterable[str], method: _Method, epochs: int) -> None:
+    def __init__(self, net: nn.Module, layers: Iterable[str] | None, method: _Method, epochs: int) -> None:
         """Attach a part to each named layer, which `attach` has put on hardware; to none where all epochs are exact.
 
         Errors
@@ -189,7 +189,7 @@ class TrainingPhases:
         SlipstickError for another method than ``exact`` without layers.
         """
         self._net, self._method, self._epochs = net, method, epochs
-        self._layers = {name: net.get_submodule(name) for name in layers}
+        self._layers = {name: net.get_submodule(name) for name in layers or ()}
         self.sums: dict[str, _TrainedSums] = {}
         if method == "exact":
             return

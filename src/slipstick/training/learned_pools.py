@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from slipstick.core.encoding import Encoded
+from slipstick.core.errors import SlipstickError
+from slipstick.core.progress import Progress
 from slipstick.formats.integer_rows import channels_last
 from slipstick.formats.pool import Pool
 
@@ -156,7 +158,30 @@ def _attach_learned(
         parametrize.register_parametrization(layer, "weight", weight)
 
 
-def freeze_assignments(module: nn.Module) -> None:
+def freezing(module: nn.Module, choosing: float, progress: Progress | None = None) -> Progress:
+    """Return a progress callback that lets indices and scales stand after the share `choosing` of all steps.
+
+    Parameters
+    ----------
+    progress : called as well.
+
+    Errors
+    ------
+    SlipstickError for a share that is not from 0 to 1.
+    """
+    if not 0 <= choosing <= 1:
+        raise SlipstickError("out of range", path="retraining.choosing", value=choosing, allowed="0 to 1")
+
+    def after_step(steps: int, total: int, text: str) -> None:
+        if steps >= choosing * total:
+            _freeze_assignments(module)
+        if progress:
+            progress(steps, total, text)
+
+    return after_step
+
+
+def _freeze_assignments(module: nn.Module) -> None:
     """Let indices and scales of all pools that learn stand; their vectors go on moving."""
     for part in module.modules():
         if isinstance(part, _PooledWeight):
