@@ -43,6 +43,7 @@ DEEPER = {  # packages that examples and docs may import from: libraries of one 
 OPENING = {"mean", "deviation"}  # of `slipstick.open_network`, whose network a verb is given
 SHOWING = {
     "details",
+    "html",
     "rows",
     "json",
     "out",

@@ -36,10 +36,18 @@ def native_codes(
     weights : [n, c / groups, kernel rows, kernel columns].
     rows : taps of an array.
     """
-    if converter.companding or converter.top >= _MAX_CODE or not inputs.size:
+    if converter.companding or converter.top >= _MAX_CODE or not (_bytes(inputs) and _bytes(weights.elements)):
         return None
     library = native_library("analog", _agrees)
     return None if library is None else _codes(library, inputs, weights.elements, window, converter, rows)
+
+
+def _bytes(elements: AnyArray) -> bool:
+    """Return whether there are elements, all of them signed bytes, which the kernel multiplies."""
+    if elements.dtype == np.int8 or not elements.size:
+        return bool(elements.size)
+    limits = np.iinfo(np.int8)
+    return bool(elements.min() >= limits.min and elements.max() <= limits.max)
 
 
 def _codes(
