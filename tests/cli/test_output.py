@@ -6,13 +6,14 @@ import io
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 import slipstick
 from commands import Result
 from slipstick.cli.options import Inputs, Shown
-from slipstick.cli.output import _progress_bar, _put_table, _show
+from slipstick.cli.output import _progress_bar, _put_table, _require_page, _show
 from slipstick.core.errors import SlipstickError
 from slipstick.report.report import Table
 
@@ -118,3 +119,14 @@ def test_means_and_deviations_come_together() -> None:
     for mean, deviation in (("0.5", "1,2"), ("0.5", "0"), ("0.5", "-1")):
         with pytest.raises(SlipstickError, match="as many numbers as means, each above 0"):
             Inputs(mean=mean, deviation=deviation).normal()
+
+
+def test_a_page_takes_the_place_of_pages_alone(tmp_path: Path) -> None:
+    network = tmp_path / "small.tflite"
+    network.write_bytes(b"TFL3")
+    with pytest.raises(SlipstickError, match="something else than a page"):
+        _require_page(network)
+    for text in ("", "<!DOCTYPE html><html>"):
+        network.write_text(text, "utf-8")
+        _require_page(network)
+    _require_page(tmp_path / "new.html")

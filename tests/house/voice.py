@@ -26,6 +26,7 @@ _PUBLIC_NAMES = {
     "the house as it was rebuilt": 600,
     "boards": 120,
     "questions with weights": 3,
+    "one error for all missing extras": 1,
     "quantiser": 13,
     "layers of approximate products": 10,
     "approximate multipliers": 15,

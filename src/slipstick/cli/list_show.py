@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from slipstick.cli.output import _put_table
+from slipstick.cli.output import _put_table, _require_page
 from slipstick.core.files import require_writable, write_text
 
 
@@ -41,6 +41,7 @@ def show(*name: str, json: bool = False, html: Path | None = None) -> None:
     """
     from slipstick.verbs.show import show as verb
 
+    _require_page(html)
     require_writable(html)
     report = verb(*name)
     ((title, table),) = report.breakdowns.items()

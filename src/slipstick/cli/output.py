@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _PIPE_WIDTH = 120  # characters: the tables of kernels fit, and so do two panes of a screen
 _NARROWEST = 40  # characters: below, tables fold letter by letter
+_PAGE = b"<!doctype html"  # what every page begins with
 _BETWEEN = 2  # characters between two columns of a table
 
 
@@ -46,7 +47,19 @@ def _require_writable(display: Shown, *paths: Path | None) -> None:
     """Raise an error if one of the files that a command will write cannot be written."""
     from slipstick.core.files import require_writable
 
+    _require_page(display.html)
     require_writable(display.html, *paths)
+
+
+def _require_page(html: Path | None) -> None:
+    """Raise an error where a page would take the place of a file that is none, such as the network asked about."""
+    from slipstick.core.errors import SlipstickError
+
+    if html is not None and html.is_file():
+        with html.open("rb") as file:
+            start = file.read(len(_PAGE)).lower()
+        if start and start != _PAGE:
+            raise SlipstickError("holds something else than a page", path=str(html), allowed="the name of a new file")
 
 
 def _put(answer: Any, display: Shown, brief: Any = None) -> None:

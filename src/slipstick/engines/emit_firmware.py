@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slipstick.core import units
 from slipstick.core.errors import SlipstickError
+from slipstick.core.extras import require_all
 from slipstick.core.plan import Plan
 from slipstick.core.question import Question
 from slipstick.engines.board_networks import _board_network
@@ -25,12 +26,22 @@ def emit_for_board(network: WeightsSpec, board: SystemSpec, out: str | Path | No
     from slipstick.engines.answer import answer
     from slipstick.trained.open import open_network
 
+    _require_tools(network, vectors=out is not None, run=bool(options.get("run")))
     data, formats = options.pop("data", None), options.pop("formats", "")
     plan = Plan.of({"formats.layers": formats}) if formats else None
     if data is None:
         return answer("emit", network, board, plan, out=out, **options)
     images = data_set(data)
     return answer("emit", open_network(network, images), board, plan, out=out, data=images, **options)
+
+
+def _require_tools(network: WeightsSpec, *, vectors: bool, run: bool) -> None:
+    """Check that what `emit` will need is installed: a reader of the file, golden vectors, compiler and emulator."""
+    readers = {".tflite": "tflite", ".onnx": "onnx"}
+    file = Path(network).suffix if isinstance(network, str | Path) else ""
+    needed = {readers[file]: "import"} if file in readers else {}
+    needed |= {"numba": "sim"} if vectors or run else {}
+    require_all(needed | ({"ziglang": "edge", "unicorn": "edge", "capstone": "edge"} if run else {}))
 
 
 def emit_firmware(question: Question) -> Report:
@@ -62,9 +73,12 @@ def emit_firmware(question: Question) -> Report:
 
 def _parsed_limit(limit: str | float) -> float:
     try:
-        return units.parse(limit, "B")
+        size = units.parse(limit, "B")
     except SlipstickError as error:
         raise SlipstickError(error.message, path="arena", value=error.value, allowed=error.allowed) from None
+    if not size > 0:
+        raise SlipstickError("out of range", path="arena", value=limit, allowed="more than 0 B")
+    return size
 
 
 def measure_board(question: Question) -> Report:

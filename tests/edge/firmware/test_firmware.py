@@ -195,3 +195,12 @@ def test_the_code_of_every_kernel_is_measured() -> None:
         entry = _code_bytes.entry(target.core.name)
         missing = [k.symbol for k in KERNELS if k.requires <= target.features and k.symbol not in entry.kernels]
         assert not missing, "python benchmarks/firmware_code_size.py --write"
+
+
+def test_the_arena_lies_in_the_first_memory_that_holds_it() -> None:
+    firmware = build_firmware(parse_tflite(small("int8"), name="small"), resolve_system("esp-eye"))
+    assert firmware.target.ram_name == "sram"
+    system = resolve_system("esp-eye")
+    sram = system.memory["sram"].model_copy(update={"capacity": float(firmware.arena.size - 1)})
+    tight = system.model_copy(update={"memory": {**system.memory, "sram": sram}})
+    assert build_firmware(parse_tflite(small("int8"), name="small"), tight).target.ram_name == "psram"

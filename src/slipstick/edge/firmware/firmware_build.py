@@ -17,7 +17,7 @@ from slipstick.edge.firmware.kernel_choice import KernelUse, _kernel_choices, _k
 from slipstick.edge.firmware.lowering import LoweredNetwork, lower
 from slipstick.edge.firmware.project_files import _firmware_files
 from slipstick.edge.firmware.row_stream import _as_stream
-from slipstick.edge.firmware.targets import Target, _check_memory, _target_of
+from slipstick.edge.firmware.targets import Target, _check_memory, _nearest_target, _target_of
 from slipstick.edge.firmware.tiled_stage import _with_patches
 from slipstick.edge.kernels.packed_weights import pack_pool, share_pool
 from slipstick.edge.layers import ConvLayer, WeightStorage
@@ -129,7 +129,7 @@ def build_firmware(
     if arena is not None and firmware.arena.size > arena:
         message = f"the arena needs {firmware.arena.size:,} B with the kernels of the least scratch{hint}"
         raise SlipstickError(message, path="arena", value=arena, allowed=f"from {firmware.arena.size:,} B")
-    return firmware
+    return replace(firmware, target=_nearest_target(target, memory))
 
 
 @dataclass(frozen=True)

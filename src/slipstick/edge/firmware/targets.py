@@ -72,13 +72,24 @@ def _target_of(system: System) -> Target:
     SlipstickError for a system that is no board.
     """
     board = system.device_as(Board)
-    memory = {name: system.memory[name].capacity for name in ("flash", *board.arena)}
-    name = max(board.arena, key=lambda memory_name: memory[memory_name])
-    ram = memory[name]
-    if name == board.arena[0]:
+    return _target_with(system, max(board.arena, key=lambda memory: system.memory[memory].capacity))
+
+
+def _nearest_target(target: Target, arena: int) -> Target:
+    """Return the target with its arena in the first memory that the board names for it, if that holds `arena` bytes."""
+    first = _target_with(target.system, target.system.device_as(Board).arena[0])
+    return first if arena <= first.ram else target
+
+
+def _target_with(system: System, memory: str) -> Target:
+    """Return the target that a board is with its arena in one of its memories."""
+    board = system.device_as(Board)
+    ram = system.memory[memory].capacity
+    if memory == board.arena[0]:
         ram = min(ram, board.arena_limit or ram) - (board.reserved or 0)
     names = _tool_names.get(system.name) or _ToolNames(name=system.name)
-    return Target(system, cores.entry(board.core), int(memory["flash"]), int(ram), name, names)
+    flash = int(system.memory["flash"].capacity)
+    return Target(system, cores.entry(board.core), flash, int(ram), memory, names)
 
 
 def _check_memory(target: Target, flash: int, arena: int, hint: str = "") -> None:

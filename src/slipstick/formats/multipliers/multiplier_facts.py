@@ -17,8 +17,8 @@ class MultiplierFacts(Entry):
 
     Examples
     --------
-    >>> multiplier_facts.entry("mul7u_09Y").power
-    6.5e-05
+    >>> round(multiplier_facts.entry("mul7u_09Y").power * 1e6, 6)
+    65.0
     """
 
     bits: int = Field(ge=2, le=8, description="Bits of each operand")
