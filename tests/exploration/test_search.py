@@ -304,7 +304,7 @@ def test_any_metric_of_an_array_is_minimised_under_a_condition_on_another() -> N
     limit = float(np.median([report.value("dram.bytes") for report in reports.values()]))
     frontier = search(
         "mobilenet-v2", *systems, plan="formats=int8|int4|swis:3", minimize="energy.step,time.step",
-        subject_to=f"dram.bytes <= {limit}",
+        subject_to=f"dram.bytes <= {limit} B",
     )  # fmt: skip
     fitting = [report for report in reports.values() if report.value("dram.bytes") <= limit]
     assert 0 < len(fitting) == len(frontier.points) < len(reports)
