@@ -228,3 +228,42 @@ def test_a_trained_network_loses_less_than_a_point() -> None:
     after = right_answers(quantise_network(opened, digits.train.some(300)).network, digits.test)
     assert before.mean() > 0.9
     assert after.mean() > before.mean() - 0.01
+
+
+class Ending(nn.Module):
+    """A convolution, and a function of its output before the last layer."""
+
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor], groups: int = 1) -> None:
+        super().__init__()
+        self.conv, self.function = nn.Conv2d(4, 4, 3, groups=groups), function
+        self.dense = nn.Linear(4, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.dense(self.function(self.conv(x)).mean((2, 3)))
+
+
+@pytest.mark.parametrize(("function", "groups", "message"), [
+    (lambda x: 1.0 - x, 1, "rsub|sub of a constant and a value"),
+    (lambda x: x * x, 1, "mul of two computed values"),
+    (lambda x: x + x.mean((2, 3), keepdim=True), 1, r"add of the shapes \[48, 4, 6, 6\] and \[48, 4, 1, 1\]"),
+    (lambda x: x + torch.ones(6, 6), 1, "ones"),
+    (lambda x: x.clamp(1.0, 2.0), 1, r"clamp to 1\.0 \.\. 2\.0, without 0 between"),
+    (lambda x: x, 2, "conv2d of 2 groups of 2 channels"),
+])  # fmt: skip
+def test_what_has_no_form_in_integers_is_named_with_its_reason(
+    function: Callable[[torch.Tensor], torch.Tensor], groups: int, message: str
+) -> None:
+    with pytest.raises(SlipstickError, match=message):
+        quantised(seeded(lambda: Ending(function, groups)), data(8, 8, 4))
+
+
+@pytest.mark.parametrize("function", [
+    lambda x: x.clamp(min=0.0), lambda x: x.clamp(max=1.0), lambda x: x.clamp(-0.5, 0.5), lambda x: x / 2 - 0.25,
+])  # fmt: skip
+def test_bounds_and_constants_are_part_of_the_integers(function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    images = data(8, 8, 4)
+    net = seeded(lambda: Ending(function))
+    made = quantised(net, images)
+    real = open_network(net, images).predict(images.test)
+    whole = open_network(made.network, images).predict(images.test)
+    assert np.corrcoef(real.ravel(), whole.ravel())[0, 1] > 0.995
