@@ -104,8 +104,8 @@ class _Reader:
                 raise _Unsupported(word)
         except _Unsupported as reason:
             self.refused.append(f"{reason} ({_name(node, base)})")
-            if node.args and hasattr(node.args[0], "name"):  # what creates a tensor has no value before it
-                self._renamed[node.name] = self.value(node.args[0])
+            if node.all_input_nodes:  # what creates a tensor has no value before it
+                self._renamed[node.name] = self.value(node.all_input_nodes[0])
             return
         if base.endswith("_"):  # in place: later readers of the old value read the new one
             self._renamed[self.value(node.args[0])] = str(node.name)
