@@ -161,8 +161,8 @@ def drifted(model: ErrorModel, sums: ArrayLike, exact: ArrayLike, tolerance: flo
 
     Parameters
     ----------
-    tolerance : share of the predicted deviation by which the mean may be off, and by which the deviation may be.
-        A quarter: below it a new calibration changed no accuracy that 10,000 images could show (assumed).
+    tolerance : share of the predicted deviation by which the mean may be off, and by which the deviation may be: a
+        quarter is assumed, no measurement stands behind it.
     """
     smooth = np.asarray(sums, np.float64)
     rest = np.asarray(exact, np.float64) - smooth - model.mean(smooth)
