@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import slipstick
@@ -12,6 +14,8 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.system import System
 from slipstick.engines.question import find_system
 from slipstick.formats import format_of
+from slipstick.formats.multipliers.find_multiplier import find_multiplier
+from slipstick.formats.multipliers.multiplier_facts import multiplier_facts
 
 SYSTEM = "analog-128x128"
 
@@ -29,6 +33,7 @@ def test_a_layer_written_out_by_hand() -> None:
     assert layer.cycles == 2 * 256 * 4
     assert layer.used == pytest.approx(576 * 64 * 2 * 256 / (2 * 256 * 128 * 128 * 3))
     cost = form.arithmetic.cost(form.encoding)
+    assert cost.joules is not None
     assert layer.products == pytest.approx(256 * 64 * 5 * 128 * cost.joules)  # rows that are empty are converted too
     assert layer.sram["outputs"] - layer.traffic.outputs == 256 * 64 * 9 * 4  # five parts written, four of them read
     assert layer.sram["inputs"] - layer.traffic.inputs == 256 * 576
@@ -49,6 +54,29 @@ def test_reports_have_energy_time_and_area_where_it_is_known() -> None:
     assert "area.multipliers" not in report  # the area of a converter is not known
     layers = report.breakdowns["ops"].rows
     assert report.value("cycles.step") >= sum(float(str(row[4])) for row in layers)
+
+
+def test_the_energy_of_a_table_of_unknown_power_is_unknown(tmp_path: Path) -> None:
+    """An own table says no power: its energy is no figure, neither zero nor an exact multiplier's; facts give it."""
+    table, facts = tmp_path / "own.csv", tmp_path / "own.yaml"
+    find_multiplier("mul8s_1L2H").write(table)
+    plan = f"formats=int8@{table}"
+    unknown, published = (slipstick.estimate("resnet-8", "approximate-16x16", plan=text) for text in (plan, None))
+    assert "energy.step" in published
+    assert not {"energy.step", "energy.sample", "energy.on_chip", "energy.parts.products"} & set(unknown.flat())
+    assert unknown.value("energy.memories") == pytest.approx(
+        published.value("energy.step") - published.value("energy.parts.products")
+    )
+    assert unknown.value("time.step") == published.value("time.step")
+    assert {row[-1] for row in unknown.breakdowns["ops"].rows} == {None}
+    assert "energy unknown" in unknown.table()
+    (power,) = (multiplier_facts.entry(name).power for name in ("mul8s_1L2H",))
+    facts.write_text(f"bits: 8\noperands: signed\ntable: own.csv\npower: {power} W\nsource: own\n", "utf-8")
+    again = slipstick.estimate("resnet-8", "approximate-16x16", plan=f"formats=int8@{facts}")
+    assert again.value("energy.step") == pytest.approx(published.value("energy.step"))
+    mixed = slipstick.estimate("resnet-8", "approximate-16x16", plan=f"formats=last=int8@{table}")
+    assert "energy.step" not in mixed
+    assert "of 1 layers" in next(f.message for f in mixed.warnings if f.check == "energy_unknown")
 
 
 def test_formats_of_layers_mix_and_those_of_other_hardware_are_refused() -> None:

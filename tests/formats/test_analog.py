@@ -177,3 +177,28 @@ def test_drift_lowers_conductances_by_its_power_law() -> None:
 def test_wrong_arrays_are_one_error_each(text: str, message: str) -> None:
     with pytest.raises(SlipstickError, match=message):
         format_of(text)
+
+
+@pytest.mark.parametrize("full", [8, 128])
+@pytest.mark.parametrize("operand", ["inputs", "weights"])
+def test_numbers_outside_minus_one_to_one_are_refused(full: int, operand: str) -> None:
+    """A fraction beyond full scale is no current or conductance: by every path, native kernel or not."""
+    for wrong in (full + 1, -full - 1):
+        one, other = np.full((1, 2, 1, 1), wrong), np.full((1, 2, 1, 1), 1 - full)
+        x, w = (one, other) if operand == "inputs" else (other, one)
+        with pytest.raises(SlipstickError, match=r"beyond full scale.*allowed: from -1 to 1"):
+            Analog(rows=2).layer_sums(WholeNumbers(x, full), WholeNumbers(w, full), Window())
+        with pytest.raises(SlipstickError, match="beyond full scale"):
+            Analog(rows=2).sums(WholeNumbers(x[:, :, 0, 0], full), WholeNumbers(w[:, :, 0, 0], full))
+    Analog(rows=2).layer_sums(WholeNumbers(-abs(one) + 1, full), WholeNumbers(other, full), Window())
+
+
+@pytest.mark.parametrize(("name", "value"), [("adc_bits", 6.5), ("rows", 64.0), ("slices", "2")])
+def test_whole_numbers_are_asked_for_in_python_too(name: str, value: object) -> None:
+    with pytest.raises(SlipstickError, match=f"analog.{name}: no whole number"):
+        Analog(**{name: value})  # type: ignore[arg-type]
+
+
+def test_no_images_are_no_sums() -> None:
+    empty, weights = np.zeros((0, 3, 5, 5), np.int8), np.ones((2, 3, 3, 3), np.int8)
+    assert Analog().layer_sums(WholeNumbers(empty, FULL), WholeNumbers(weights, FULL), Window()).shape == (0, 2, 3, 3)

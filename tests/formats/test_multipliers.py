@@ -169,7 +169,9 @@ class TestOperands:
         assert one.any()
 
     def test_weights_that_do_not_fit_are_refused(self) -> None:
-        assert format_of("int8:symmetric=false@mul8u_FTA").arithmetic.cost(format_of("int8").encoding).joules < 2.9e-13
+        known = format_of("int8:symmetric=false@mul8u_FTA").arithmetic.cost(format_of("int8").encoding).joules
+        assert known is not None
+        assert known < 2.9e-13
         for text in ("int9@mul7u_09Y", "int8:symmetric=false@mul8s_1L2H", "fp8@mul7u_09Y"):
             with pytest.raises(SlipstickError, match=r"does not multiply such weights.*allowed"):
                 format_of(text)
@@ -315,6 +317,22 @@ class TestFiles:
             Multiplier.of(lambda a, b: a * b / 2, bits=4)  # type: ignore[arg-type,return-value]
         with pytest.raises(SlipstickError, match="kind of operands"):
             Multiplier("x", np.ones((4, 4), int), "octal")  # type: ignore[arg-type]
+        with pytest.raises(SlipstickError, match="2 to 8"):
+            Multiplier.of(lambda a, b: a * b, bits=4.5)  # type: ignore[arg-type]
+        with pytest.raises(SlipstickError, match="a product is out of range"):
+            Multiplier.of(lambda a, b: 10**30, bits=4)
+
+    @pytest.mark.parametrize(("product", "kind"), [(2**64 - 1, np.uint64), (-(2**63), np.int64), (2**16, np.int64)])
+    def test_products_that_64_bits_would_wrap(self, product: int, kind: type) -> None:
+        """The magnitude of -2**63 is no int64, 2**64 - 1 read as int64 is -1: both are far out of range."""
+        table = np.zeros((4, 4), kind)
+        table[1, 2] = product
+        with pytest.raises(SlipstickError, match=f"out of range; got {abs(product)}"):
+            Multiplier("x", table)
+
+    def test_rows_of_several_lengths(self) -> None:
+        with pytest.raises(SlipstickError, match="rows of several lengths"):
+            Multiplier("x", [[0, 1], [2]])  # type: ignore[arg-type]
 
     def test_circuits_without_a_table(self) -> None:
         with pytest.raises(SlipstickError, match="only facts of mul8u_ZFB are known"):

@@ -217,7 +217,8 @@ def test_stand_ins_predict_what_streams_count(count: str, groups: int) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("length=33", "length"), ("length=512", "length"), ("count=or8", "count"), ("generator=lfsr", "generator"),
+        *((f"length={length}", "a power of two: 8, 16, 32") for length in (0, 1, 33, 48, 512)),
+        ("count=or8", "count"), ("generator=lfsr", "generator"),
         ("binary=w", "binary"), ("count=mux,binary=y", "binary"), ("unit=1", "unit"), ("seeds=none", "seeds"),
     ],
 )  # fmt: skip
@@ -226,7 +227,19 @@ def test_what_is_no_stochastic_arithmetic_is_refused(text: str, message: str) ->
         stochastic(text)
 
 
+@pytest.mark.parametrize(("name", "value"), [("length", 32.0), ("depth", 8.0), ("wait", 1.5)])
+def test_whole_numbers_are_asked_for_in_python_too(name: str, value: float) -> None:
+    with pytest.raises(SlipstickError, match=f"stochastic.{name}: no whole number"):
+        Stochastic(**{name: value})  # type: ignore[arg-type]
+
+
 def test_magnitudes_beyond_one_and_floats_are_refused() -> None:
+    for wrong in (129, -129):
+        for x, w in ((wrong, 1), (1, wrong)):
+            with pytest.raises(SlipstickError, match="no such magnitude"):
+                Stochastic().sums(WholeNumbers(np.array([[x]]), 128), WholeNumbers(np.array([[w]]), 128))
+    with pytest.raises(SlipstickError, match="not whole numbers; got 'float64'"):
+        WholeNumbers(np.array([[0.5]]), 128)
     with pytest.raises(SlipstickError, match="no such magnitude"):
         Stochastic().sums(WholeNumbers(np.array([[200]]), 128), WholeNumbers(np.array([[1]]), 128))
     with pytest.raises(SlipstickError, match="whole numbers"):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import slipstick
 from slipstick.core.errors import SlipstickError
+from slipstick.formats.multipliers.find_multiplier import find_multiplier
 from slipstick.report.report import Report
 
 
@@ -33,6 +36,19 @@ def test_the_numbers_are_those_of_the_system() -> None:
     assert rows["memory.hbm.bandwidth"][1] == "3.35 TB/s"
     assert system.main_memory.bandwidth == 3.35e12
     assert rows["memory.hbm.bandwidth"][2] == system.source_of("memory.hbm.bandwidth")
+
+
+def test_a_multiplier_of_a_facts_file_is_analysed_with_its_power(tmp_path: Path) -> None:
+    find_multiplier("mul8s_1L2H").write(tmp_path / "own.csv")
+    facts = tmp_path / "own.yaml"
+    facts.write_text("bits: 8\noperands: signed\ntable: own.csv\npower: 1 mW\nsource: synthesis\n", "utf-8")
+    shown = slipstick.show(str(facts))
+    rows = {row[0]: row for row in next(iter(shown.breakdowns.values())).rows}
+    assert rows["published.power"][1:3] == ("1 mW", "synthesis")
+    assert rows["structure.rank"][1] == "1"
+    assert len(shown.pictures()) == 2
+    table = {row[0]: row[1] for row in next(iter(slipstick.show(str(tmp_path / "own.csv")).breakdowns.values())).rows}
+    assert table["power"] == "unknown"
 
 
 def test_unknown_and_double_names_are_refused() -> None:

@@ -54,8 +54,8 @@ class DotProductRun:
         return self.cycles / self.system.device_as(DotProductArray).clock
 
     def joules(self, layer: DotProductLayer) -> dict[str, float]:
-        """Return the energy of a layer [J] by part: products, memories by operand, DRAM."""
-        parts = {"products": layer.products}
+        """Return the energy of a layer [J] by part: products where it is known, memories by operand, DRAM."""
+        parts = {} if layer.products is None else {"products": layer.products}
         for name, moved in layer.sram.items():
             memory = self.system.memory[name]
             spent = memory.energy
@@ -70,8 +70,13 @@ class DotProductRun:
         own = self.system.main_memory.energy
         return _energies(self.system.node)["dram"] * _BITS if own is None else own
 
+    @property
+    def unknown_energy(self) -> tuple[DotProductLayer, ...]:
+        """Layers of whose products the energy is unknown: that of the run is unknown, too."""
+        return tuple(layer for layer in self.layers if layer.products is None)
+
     def spent(self) -> dict[str, float]:
-        """Return the energy of the run [J] by part."""
+        """Return the energy of the run [J] by part; without that of products of which it is unknown."""
         total = {"dram": self.move_bytes * self._dram_energy}
         for layer in self.layers:
             for name, joules in self.joules(layer).items():
@@ -145,9 +150,11 @@ def _metrics(run: DotProductRun) -> dict[str, Any]:
         "dram": {"bytes": metric(_dram_bytes(run), "B", "8 bit activations, packed weights")},
         "sram": {"bytes": metric(sum(_sram_bytes(run, name) for name in SRAMS), "B", "read, written and filled")},
         "energy": {
-            "step": metric(total, "J", "no leakage, no input converters"),
-            "sample": metric(total / samples, "J"),
-            "on_chip": metric(total - spent["dram"], "J", "without the DRAM"),
+            **({"memories": metric(total, "J", "that of the products is unknown")} if run.unknown_energy else {
+                "step": metric(total, "J", "no leakage, no input converters"),
+                "sample": metric(total / samples, "J"),
+                "on_chip": metric(total - spent["dram"], "J", "without the DRAM"),
+            }),
             "parts": {name: metric(joules, "J") for name, joules in spent.items() if joules},
         },
         **_area(run, closed),
@@ -180,7 +187,7 @@ def _row(layer: DotProductLayer, run: DotProductRun) -> tuple[object, ...]:
     return (
         product.name, product.kind, layer.form.name, copies * product.macs, cycles,
         cycles / run.system.device_as(DotProductArray).clock, layer.bound, layer.used, copies * layer.traffic.total,
-        copies * sum(run.joules(layer).values()),
+        None if layer.products is None else copies * sum(run.joules(layer).values()),
     )  # fmt: skip
 
 
@@ -195,7 +202,20 @@ def _bottleneck(run: DotProductRun) -> str:
 
 
 def _findings(run: DotProductRun) -> tuple[Finding, ...]:
-    """Return the finding of layers whose receptive field is larger than an array, if their sums saturate."""
+    """Return the findings of layers of unknown energy, and of those that an array sums in parts and that saturate."""
+    return (*_unknown_energy(run), *_sums_in_parts(run))
+
+
+def _unknown_energy(run: DotProductRun) -> tuple[Finding, ...]:
+    if not run.unknown_energy:
+        return ()
+    costs = {layer.form.name: layer.form.arithmetic.cost(layer.form.encoding) for layer in run.unknown_energy}
+    reasons = "; ".join(dict.fromkeys(cost.source for cost in costs.values()))
+    message = f"energy unknown, of {len(run.unknown_energy)} layers in {', '.join(costs)}: {reasons}"
+    return (Finding("energy_unknown", message, "plan.formats.layers"),)
+
+
+def _sums_in_parts(run: DotProductRun) -> tuple[Finding, ...]:
     rows = run.system.device_as(DotProductArray).rows
     split = [
         layer.product.name

@@ -25,7 +25,7 @@ _PARTIAL = 4  # bytes of a sum that further rows are added to
 class DotProductLayer:
     """Cycles, traffic and energy of one matrix product on dot-product arrays, for one of its `count` equal copies.
 
-    `sram` are bytes in and out of each memory; `products` is the energy of all products [J].
+    `sram` are bytes in and out of each memory; `products` is the energy of all products [J], None where unknown.
     """
 
     product: Product
@@ -35,7 +35,7 @@ class DotProductLayer:
     traffic: _DramTraffic
     nbytes: float  # of the weights, packed
     sram: dict[str, float]
-    products: float
+    products: float | None
     memory_cycles: float  # that the DRAM takes for the layer's bytes
 
     @property
@@ -97,6 +97,6 @@ def _dot_product_layer(product: Product, form: Format, system: System) -> DotPro
         traffic=traffic,
         nbytes=nbytes,
         sram=sram,
-        products=paid * cost.joules,
+        products=None if cost.joules is None else paid * cost.joules,
         memory_cycles=0.0 if bandwidth is None else traffic.total * array.clock / bandwidth,
     )

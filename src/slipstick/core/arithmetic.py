@@ -25,11 +25,11 @@ _ACCUMULATOR = 2**31
 class Cost:
     """Cost of one multiply-accumulate: cycles of one multiplier, energy [J] and area [m2], memory excluded.
 
-    `area` is None where it is unknown.
+    Energy and area are None where they are unknown.
     """
 
     cycles: float
-    joules: float
+    joules: float | None
     area: float | None
     source: str
 
@@ -142,7 +142,7 @@ class Arithmetic(ABC):
         share, blocks = filters // window.groups, []
         for group in range(window.groups):
             taps = patches[:, group * channels : (group + 1) * channels].transpose(0, 2, 3, 1, 4, 5)
-            matrix = taps.reshape(batch * rows * columns, -1)
+            matrix = taps.reshape(batch * rows * columns, channels * kernel[0] * kernel[1])
             own = weights.elements[group * share : (group + 1) * share].reshape(share, -1)
             blocks.append(self.sums(WholeNumbers(matrix, inputs.full), WholeNumbers(own, weights.full)))
         sums: AnyArray = np.concatenate(blocks, axis=1).reshape(batch, rows, columns, filters).transpose(0, 3, 1, 2)

@@ -25,6 +25,18 @@ class WholeNumbers:
     elements: AnyArray
     full: int
 
+    def __post_init__(self) -> None:
+        if self.elements.dtype.kind not in "iu":
+            raise SlipstickError(
+                "not whole numbers", path="elements", value=str(self.elements.dtype), allowed="integers"
+            )
+
+    def check_magnitudes(self, path: str) -> None:
+        """Raise SlipstickError for an element beyond full scale: a fraction outside -1 to 1."""
+        largest = max(int(self.elements.max(initial=0)), -int(self.elements.min(initial=0)))
+        if largest > self.full:
+            raise SlipstickError("beyond full scale", path=path, value=largest / self.full, allowed="from -1 to 1")
+
 
 @dataclass(frozen=True, slots=True)
 class Window:

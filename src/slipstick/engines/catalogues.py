@@ -155,7 +155,7 @@ KINDS: dict[str, Kind] = {
     "multipliers": Kind(
         "approximate multipliers, by their tables of products", "formats.multipliers.multiplier_facts:multiplier_facts",
         rows="engines.multiplier_fields:multipliers_table", fields="engines.multiplier_fields:multiplier_fields",
-        suffixes=(".csv", ".npy"), drawings="engines.multiplier_fields:multiplier_drawings",
+        suffixes=(".csv", ".npy", ".yaml", ".yml"), drawings="engines.multiplier_fields:multiplier_drawings",
     ),
     "array-parts": Kind(
         "energy and area of an array's parts", "formats.arithmetic.operation_costs:array_parts", ("node",)

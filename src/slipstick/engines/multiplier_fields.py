@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from slipstick.core.files import load_fields
 from slipstick.engines.entry_fields import Field, _entry_fields
 from slipstick.formats.multipliers.best_algorithm import ALGORITHMS, best_algorithm
 from slipstick.formats.multipliers.error_statistics import error_statistics
 from slipstick.formats.multipliers.find_multiplier import find_multiplier
 from slipstick.formats.multipliers.multiplier import Multiplier
-from slipstick.formats.multipliers.multiplier_facts import multiplier_facts
+from slipstick.formats.multipliers.multiplier_facts import MultiplierFacts, multiplier_facts
 from slipstick.formats.multipliers.table_structure import TableStructure, table_structure
 from slipstick.report.report import Table
 
@@ -42,11 +43,11 @@ def multiplier_fields(name: str) -> list[Field] | None:
         if known is None:
             return None
         missing = "not known: EvoApproxLib has C models of this circuit"
-        return [("name", known.name, "", ""), *_published(name), ("table", missing, "", "")]
+        return [("name", known.name, "", ""), *_published(known), ("table", missing, "", "")]
     return [
         ("name", multiplier.name, "", ""),
         ("operands", f"{multiplier.operands}, {multiplier.bits} bits", "", ""),
-        *_published(name),
+        *_published(multiplier.facts),
         *_error_fields(multiplier),
         *_structure_fields(table_structure(multiplier)),
         *_algorithm_fields(multiplier),
@@ -70,9 +71,14 @@ def _multiplier(name: str) -> Multiplier | None:
     ------
     SlipstickError for a file that is no table of products.
     """
-    if name.lower().endswith((".csv", ".npy")) or _has_table(name):
+    if name.lower().endswith((".csv", ".npy")) or _has_table(name) or _is_facts_file(name):
         return find_multiplier(name)
     return None
+
+
+def _is_facts_file(name: str) -> bool:
+    """Return whether a name is that of a YAML file with facts of a multiplier: systems have no bits of operands."""
+    return name.lower().endswith((".yaml", ".yml")) and "bits" in load_fields(name)
 
 
 def _has_table(name: str) -> bool:
@@ -80,8 +86,7 @@ def _has_table(name: str) -> bool:
     return known is not None and bool(known.table or known.cleared is not None)
 
 
-def _published(name: str) -> list[Field]:
-    known = multiplier_facts.get(name)
+def _published(known: MultiplierFacts | None) -> list[Field]:
     if known is None:
         return [(figure, "unknown", "", "") for figure in ("power", "area", "delay")]
     skipped = ("bits", "operands", "table", "aliases")

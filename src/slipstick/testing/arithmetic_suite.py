@@ -163,11 +163,11 @@ class ArithmeticSuite:
         assert stand_in.high is None or stand_in.high > 0
 
     def test_a_product_costs_something(self, form: Format) -> None:
-        """Cycles and joules are positive with their source, the area is positive or unknown."""
+        """Cycles are positive with their source, joules and area are positive or unknown."""
         cost, steps = form.arithmetic.cost(form.encoding), form.arithmetic.steps(form.encoding)
         assert steps is None or steps >= 1
         assert cost.cycles == int(form.arithmetic.cycles(8 if steps is None else steps))
-        assert cost.joules > 0
+        assert cost.joules is None or cost.joules > 0
         assert cost.area is None or cost.area > 0
         assert cost.source
 

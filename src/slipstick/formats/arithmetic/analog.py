@@ -26,10 +26,11 @@ from slipstick.core.window import WholeNumbers, Window
 from slipstick.formats.arithmetic.analog_layer import native_codes
 from slipstick.formats.arithmetic.converter import Converter, best_range
 from slipstick.formats.arithmetic.operation_costs import _operation_energy
-from slipstick.formats.arithmetic.products import check_whole, whole_product
+from slipstick.formats.arithmetic.products import _check_integers, check_whole, whole_product
 
 Columns = Literal["differential", "separate"]
 _MAX_ROWS = 1024  # of an array: sums of 8-bit products are whole numbers below 2**24 then, exact in fp32
+_BYTES = 128  # full scale that all bytes keep to
 _MAX_BITS = 24  # of a converter: its codes are whole numbers in fp32
 _GROUPS, _PLACES = (
     8,
@@ -92,13 +93,17 @@ class Analog(Arithmetic):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        _check_integers(self, "analog")
         if self.columns not in get_args(Columns):
             raise SlipstickError(
                 "no such columns", path="analog.columns", value=self.columns, allowed=get_args(Columns)
             )
         least = 2 if self.columns == "differential" else 1
         if not least <= self.adc_bits <= _MAX_BITS:
-            allowed = f"{least} to {_MAX_BITS}; 0 bits would tell no sums apart, {_MAX_BITS} are next to no error"
+            allowed = (
+                f"{least} to {_MAX_BITS}; 0 bits would tell no sums apart, and mean no ideal converter: "
+                f"that is {_MAX_BITS} bits, or a format without analog arrays, such as int8"
+            )
             raise SlipstickError("out of range", path="analog.adc_bits", value=self.adc_bits, allowed=allowed)
         for name, (low, high) in _LIMITS.items():
             value = getattr(self, name)
@@ -137,6 +142,8 @@ class Analog(Arithmetic):
 
     def sums(self, inputs: WholeNumbers, weights: WholeNumbers) -> Float32Array:
         """Return sums [m, n] of whole numbers [m, k] by [n, k] as the converters give them, in fp32."""
+        for numbers in (inputs, weights):
+            numbers.check_magnitudes("analog")
         codes = [sign * self._codes(driven, inputs.full, weights) for sign, driven in self._passes(inputs)]
         return self.converter(inputs, weights).values(sum(codes[1:], codes[0]))
 
@@ -148,6 +155,9 @@ class Analog(Arithmetic):
         SlipstickError for shapes that cannot be multiplied.
         """
         window.check(inputs.elements, weights.elements)
+        for numbers in (inputs, weights):
+            if numbers.full < _BYTES:  # larger ones are what the kernel takes, or `sums` checks
+                numbers.check_magnitudes("analog")
         if self.read_noise or self.weight_noise or self.drift:
             return np.asarray(super().layer_sums(inputs, weights, window), np.float32)
         converter, codes = self.converter(inputs, weights), []

@@ -102,14 +102,14 @@ class Approximate(Arithmetic):
         """Return the cost of one cycle, one multiplication and one 32 bit addition.
 
         The library states powers, not energies: an exact 8 bit multiplication's energy is scaled by the power of the
-        circuit over that of the library's exact one. A multiplier of unknown power is taken for an exact one.
+        circuit over that of the library's exact one. The energy of a multiplier of unknown power is unknown.
         """
         multiply, source = _operation_energy("int8_multiply")
         add, facts = _operation_energy("int32_add")[0], self.multiplier.facts
         if facts is None or facts.power is None:
             area = facts.area if facts else None
-            note = f"{source}; power of {self.multiplier.name} unknown, that of an exact multiplier: assumed"
-            return Cost(1.0, multiply + add, area and area + _adder_area(), note)
+            note = f"power of {self.multiplier.name} unknown; a YAML file of facts gives it (`power`, `table`)"
+            return Cost(1.0, None, area and area + _adder_area(), note)
         exact = multiplier_facts.entry(_EXACT_CIRCUITS[self.multiplier.operands])
         share = facts.power / (exact.power or facts.power)
         note = f"{source}; times power over that of {exact.name} ({facts.source_of('power')}): assumed"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +47,15 @@ def check_whole(encoding: Encoding) -> None:
     if not encoding.whole_numbers or encoding.full_scale > _WHOLE:
         allowed = f"whole numbers of magnitudes up to {_WHOLE}: int2 to int8, swis, truncate, round, pool"
         raise SlipstickError("not of such whole numbers", path="format", value=encoding.name, allowed=allowed)
+
+
+def _check_integers(arithmetic: Any, path: str) -> None:
+    """Raise SlipstickError for an argument of a frozen dataclass that is declared as int and is none, such as 32.0."""
+    for argument in fields(arithmetic):
+        value = getattr(arithmetic, argument.name)
+        if argument.type in ("int", int) and not isinstance(value, int | np.integer):
+            message = "no whole number"
+            raise SlipstickError(message, path=f"{path}.{argument.name}", value=value, allowed="a whole number")
 
 
 def integer_product(inputs: Encoded, weights: Encoded, dot: Callable[[IntArray, IntArray], AnyArray]) -> Float32Array:

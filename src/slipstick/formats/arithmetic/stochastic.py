@@ -20,7 +20,7 @@ from slipstick.core.stand_in import StandIn
 from slipstick.core.window import WholeNumbers, Window
 from slipstick.formats.arithmetic.bit_streams import GENERATORS, LENGTHS, Generator, _levels
 from slipstick.formats.arithmetic.operation_costs import array_parts
-from slipstick.formats.arithmetic.products import check_whole, whole_product
+from slipstick.formats.arithmetic.products import _check_integers, check_whole, whole_product
 
 _MAX_COUNTED = 7  # products of a cycle that OR-n counts: a counter of three bits
 _AXES = ("", "y", "x", "xy", "z", "yz", "xz", "xyz")
@@ -68,20 +68,23 @@ class Stochastic(Arithmetic):
 
     def __post_init__(self) -> None:
         counts = ["or", *(f"or{n}" for n in range(2, _MAX_COUNTED + 1)), "binary", "mux"]
-        choices: dict[str, tuple[object, ...]] = {
-            "length": LENGTHS, "count": tuple(counts), "generator": GENERATORS, "seeds": ("shared", "separate"),
-            "binary": _AXES,
+        choices: dict[str, tuple[str, ...]] = {
+            "count": tuple(counts), "generator": GENERATORS, "seeds": ("shared", "separate"), "binary": _AXES,
         }  # fmt: skip
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                value = getattr(self, name)
-                raise SlipstickError(
-                    "no such choice", path=f"stochastic.{name}", value=value, allowed=list(map(str, allowed))
-                )
+        if self.length not in LENGTHS:
+            allowed = f"a power of two: {', '.join(map(str, LENGTHS))}"
+            raise SlipstickError("no length of a stream", path="stochastic.length", value=self.length, allowed=allowed)
+        for name, texts in choices.items():
+            value = getattr(self, name)
+            if value not in texts:
+                raise SlipstickError("no such choice", path=f"stochastic.{name}", value=value, allowed=texts)
+        _check_integers(self, "stochastic")
         for name in ("depth", "unit", "wait"):
             if getattr(self, name) < 1 + (name == "unit"):
-                value, least = getattr(self, name), "from 2" if name == "unit" else "from 1"
-                raise SlipstickError("out of range", path=f"stochastic.{name}", value=value, allowed=least)
+                least = "from 2" if name == "unit" else "from 1"
+                raise SlipstickError(
+                    "out of range", path=f"stochastic.{name}", value=getattr(self, name), allowed=least
+                )
         if self.binary and self.counted is None:
             message = "groups of taps are counted by OR"
             raise SlipstickError(message, path="stochastic.binary", value=self.binary, allowed="count=or, or2, ...")

@@ -69,15 +69,18 @@ class Multiplier:
         ------
         SlipstickError for bits outside 2 to 8, or a product that is no whole number of 16 bits.
         """
-        if not 2 <= bits <= MAX_BITS:
+        if bits not in range(2, MAX_BITS + 1):
             raise SlipstickError("out of range", path="multiplier.bits", value=bits, allowed=f"2 to {MAX_BITS}")
         name = name or getattr(function, "__name__", "function")
-        values = _pattern_values(bits, signed=operands == "signed").tolist()
+        values = _pattern_values(int(bits), signed=operands == "signed").tolist()
         try:
-            rows = [[operator.index(function(a, b)) for b in values] for a in values]
+            rows = np.array([[operator.index(function(a, b)) for b in values] for a in values], np.int64)
         except TypeError:
             raise SlipstickError("a product is no whole number", path=f"multiplier {name}") from None
-        return cls(name, np.array(rows, np.int64), operands)
+        except OverflowError:
+            allowed = f"magnitudes below 2**{_PRODUCT_BITS}"
+            raise SlipstickError("a product is out of range", path=f"multiplier {name}", allowed=allowed) from None
+        return cls(name, rows, operands)
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -162,7 +165,11 @@ def _pattern_values(bits: int, *, signed: bool) -> IntArray:
 
 def _checked(products: AnyArray, name: str) -> IntArray:
     """Return a table of products as int64; SlipstickError unless it is square, of 2**2 to 2**8 whole numbers a side."""
-    table, path = np.asarray(products), f"multiplier {name}"
+    path = f"multiplier {name}"
+    try:
+        table = np.asarray(products)
+    except ValueError:
+        raise SlipstickError("rows of several lengths", path=path, allowed="[2**bits, 2**bits]") from None
     if table.ndim != 2 or table.shape[0] != table.shape[1]:
         raise SlipstickError("the table is not square", path=path, value=table.shape, allowed="[2**bits, 2**bits]")
     side = len(table)
@@ -173,8 +180,8 @@ def _checked(products: AnyArray, name: str) -> IntArray:
         raise SlipstickError("the rows are no power of two", path=path, value=side, allowed=allowed)
     if table.dtype.kind not in "iu":
         raise SlipstickError("the products are not integers", path=path, value=str(table.dtype), allowed="integers")
-    whole = table.astype(np.int64)
-    if np.abs(whole).max() >= 1 << _PRODUCT_BITS:
+    largest = max(int(table.max()), -int(table.min()))  # as Python's integers, which do not overflow
+    if largest >= 1 << _PRODUCT_BITS:
         allowed = f"magnitudes below 2**{_PRODUCT_BITS}"
-        raise SlipstickError("a product is out of range", path=path, value=int(np.abs(whole).max()), allowed=allowed)
-    return whole
+        raise SlipstickError("a product is out of range", path=path, value=largest, allowed=allowed)
+    return table.astype(np.int64)
