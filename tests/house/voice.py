@@ -33,6 +33,7 @@ _PUBLIC_NAMES = {
     "analog arithmetic": 4,
     "arrays of dot products": 4,
     "pools that learn and are fitted to outputs": 4,
+    "shots of convolutions in light": 7,  # geometry of a convolution, tiling of its rows
     "training by error models": 10,  # models, fits, bins, quality and drift of errors; phases and record of a training
 }
 MAX_PUBLIC_NAMES = sum(_PUBLIC_NAMES.values())

@@ -37,7 +37,16 @@ def likeness(ops: list[Op]) -> Counter[int]:
     """Return the graph without its names: what each operation is, and what everything before it is."""
     seen: dict[str, int] = {}
     for op in ops:
-        sizes = (op.kind, tuple(sorted(op.dims.items())), op.flops, op.weights, op.inputs, op.outputs, op.reads)
+        sizes = (
+            op.kind,
+            tuple(sorted(op.dims.items())),
+            op.flops,
+            op.weights,
+            op.inputs,
+            op.outputs,
+            op.reads,
+            op.geometry,
+        )
         seen[op.name] = hash((sizes, tuple(sorted(seen[name] for name in op.after))))
     return Counter(seen.values())
 
@@ -169,6 +178,29 @@ def test_work_of_single_layers_is_what_torch_counts(layer: torch.nn.Module, shap
     assert not graph.note
     assert sum(op.flops for op in graph.operations) == counter.get_total_flops()
     assert graph.parameters == sum(parameter.numel() for parameter in layer.parameters())
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "output"),
+    [
+        (torch.nn.Conv2d(4, 6, (3, 5), (1, 2), (2, 1), dilation=(2, 1)), (2, 4, 16, 17), (16, 8)),
+        (torch.nn.Conv2d(4, 6, 4, padding="same"), (1, 4, 10, 9), (10, 9)),
+        (torch.nn.Conv2d(4, 6, 3, padding="valid"), (1, 4, 10, 9), (8, 7)),
+        (torch.nn.Conv1d(4, 6, 5, 3, 1, groups=2), (1, 4, 50), (1, 16)),
+        (torch.nn.Conv3d(4, 6, 3), (1, 4, 8, 8, 8), None),
+        (torch.nn.ConvTranspose2d(4, 6, 3, 2), (1, 4, 8, 8), None),
+    ],
+)
+def test_convolutions_have_the_geometry_that_torch_computes(
+    layer: torch.nn.Module, shape: tuple[int, ...], output: tuple[int, int] | None
+) -> None:
+    inputs = torch.zeros(shape)
+    (op,) = from_torch(layer, (inputs,)).operations
+    if output is None:
+        assert op.geometry is None
+    else:
+        assert op.geometry is not None
+        assert op.geometry.output == output == (1, *layer(inputs).shape[2:])[-2:]
 
 
 def test_an_operation_that_is_not_known_is_named() -> None:

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field
 
 from slipstick.core import units
+from slipstick.core.convolution_geometry import ConvolutionGeometry
 from slipstick.core.errors import SlipstickError
 from slipstick.core.spec import Spec
 
@@ -42,7 +43,8 @@ class Op:
     `count` equal copies run;
     `after` names the operations whose results it reads, `reads` the elements read of each (empty: all that each gives);
     `parts` are the operations that were merged into this one, in the order that they run;
-    operations with the same `colocate` share weights, or are the two passes of one: they run on one device.
+    operations with the same `colocate` share weights, or are the two passes of one: they run on one device;
+    `geometry` is that of a convolution of images or sequences, for one sample; None: not known, or of three axes.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Op:
     reads: tuple[float, ...] = ()
     parts: tuple[Op, ...] = ()
     colocate: str = ""
+    geometry: ConvolutionGeometry | None = None
 
 
 class Network(Spec, ABC):

@@ -58,6 +58,15 @@ class NetworkSuite:
                 assert min(op.flops, op.weights, op.inputs, op.outputs, *op.dims.values()) >= 0, op
             assert max(op.weights for op in operations) <= network.parameters
 
+    def test_the_geometry_of_convolutions_has_their_outputs(self, spec: Any) -> None:
+        """Rows times columns of the result, by the geometry that a convolution tells, are its outputs of one filter."""
+        network = find_network(spec)
+        for phase in network.phases:
+            for op in _workload(network, phase, batch=2).ops:
+                if op.kind == "conv" and op.geometry is not None and "gradient" not in op.name:
+                    assert op.dims["m"] == 2 * op.geometry.output[0] * op.geometry.output[1], op
+                    assert op.dims.get("taps", 1) == op.geometry.kernel[0] * op.geometry.kernel[1], op
+
     def test_twice_the_batch_is_twice_the_work(self, spec: Any) -> None:
         """Samples do not share operations: FLOPs are in proportion to the batch, weights are not read more often."""
         network = find_network(spec)

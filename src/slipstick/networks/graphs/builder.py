@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, TypedDict, Unpack
 
 from pydantic import Field
 
+from slipstick.core.convolution_geometry import ConvolutionGeometry
 from slipstick.core.workload import Op
 
 Pair = int | tuple[int, int]  # of rows and columns: a kernel, a stride, a padding
@@ -70,11 +71,12 @@ class GraphBuilder:
         bias: bool = False,
     ) -> SampleTensor:
         """Add a convolution as an im2col matrix product: m positions, n filters, k inputs per filter."""
-        (high, wide), taps = _window(x.shape, kernel, stride, padding), math.prod(_pair(kernel))
+        geometry = _geometry(x.shape, kernel, stride, padding)
+        (high, wide), taps = geometry.output, math.prod(geometry.kernel)
         depth = x.shape[0] // groups
         dims = {"m": high * wide, "n": channels // groups, "k": depth * taps, "batch": groups, "taps": taps}
         weights = channels * depth * taps + (channels if bias else 0)
-        return self._product(name, "conv", x, dims, (channels, high, wide), weights)
+        return self._product(name, "conv", x, dims, (channels, high, wide), weights, geometry)
 
     def linear(self, name: str, x: SampleTensor, features: int, *, bias: bool = True) -> SampleTensor:
         """Add a matrix product with weights over the last axis of a tensor."""
@@ -128,10 +130,11 @@ class GraphBuilder:
         return self._pointwise(name, "pool", [x], (x.shape[0],))
 
     def _product(
-        self, name: str, kind: str, x: SampleTensor, dims: dict[str, int], shape: tuple[int, ...], weights: int
-    ) -> SampleTensor:
+        self, name: str, kind: str, x: SampleTensor, dims: dict[str, int], shape: tuple[int, ...], weights: int,
+        geometry: ConvolutionGeometry | None = None,
+    ) -> SampleTensor:  # fmt: skip
         flops = 2.0 * dims["m"] * dims["n"] * dims["k"] * dims["batch"]
-        return self._added(Op(name, kind, dims, flops, float(weights)), [x], shape)
+        return self._added(Op(name, kind, dims, flops, float(weights), geometry=geometry), [x], shape)
 
     def _pointwise(
         self, name: str, kind: str, tensors: Sequence[SampleTensor], shape: tuple[int, ...], weights: int = 0
@@ -142,7 +145,7 @@ class GraphBuilder:
         result = SampleTensor(op.name, shape)
         after = tuple(dict.fromkeys(tensor.source for tensor in tensors if tensor.source))
         inputs = sum(tensor.elements for tensor in tensors)
-        self.ops.append(Op(op.name, op.kind, op.dims, op.flops, op.weights, inputs, result.elements, after=after))
+        self.ops.append(replace(op, inputs=inputs, outputs=result.elements, after=after))
         return result
 
 
@@ -150,8 +153,12 @@ def _pair(size: Pair) -> tuple[int, int]:
     return size if isinstance(size, tuple) else (size, size)
 
 
+def _geometry(shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair) -> ConvolutionGeometry:
+    """Return the geometry of a sliding window over an image (channels, height, width), padded alike at both ends."""
+    high, wide = _pair(padding)
+    return ConvolutionGeometry((shape[1], shape[2]), _pair(kernel), _pair(stride), ((high, high), (wide, wide)))
+
+
 def _window(shape: tuple[int, ...], kernel: Pair, stride: Pair, padding: Pair) -> tuple[int, int]:
     """Return the output height and width of a sliding window."""
-    sizes = zip(shape[1:], _pair(kernel), _pair(stride), _pair(padding), strict=True)
-    high, wide = ((size + 2 * pad - window) // step + 1 for size, window, step, pad in sizes)
-    return high, wide
+    return _geometry(shape, kernel, stride, padding).output

@@ -6,10 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypedDict, Unpack
 
 from pydantic import Field
 
+from slipstick.core.convolution_geometry import ConvolutionGeometry
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Op, Phase
 from slipstick.networks.graphs.operator_graph import OperatorGraph, _check_one_position, scaled
@@ -36,6 +37,15 @@ class ImportedGraph(OperatorGraph):
         """Return the traced operations, scaled to one sample; training and inference are alike."""
         _check_one_position(self, sequence)
         return [scaled(op, 1, self.batch) for op in self.operations]
+
+
+class _SizedFields(TypedDict, total=False):
+    """Fields of an operation that its matrix product decides."""
+
+    dims: Mapping[str, int]
+    flops: float
+    parts: Sequence[Op]
+    geometry: ConvolutionGeometry | None
 
 
 class Recorder:
@@ -78,9 +88,7 @@ class Recorder:
         reads: Iterable[tuple[str, float]],
         outputs: float,
         weights: Mapping[str, int] | None = None,
-        dims: Mapping[str, int] | None = None,
-        flops: float = 0.0,
-        parts: Sequence[Op] = (),
+        **sized: Unpack[_SizedFields],
     ) -> None:
         """Record an operation that computes `values`; a name in use gets a number.
 
@@ -89,6 +97,7 @@ class Recorder:
         reads : the activations that it reads, and the elements of each.
         outputs : elements of all results.
         weights : the elements of each parameter that it reads, by the parameter's name.
+        sized : dims, flops, parts and geometry of a matrix product (`product_sizes`).
 
         Errors
         ------
@@ -103,14 +112,15 @@ class Recorder:
         self._ops[name] = Op(
             name,
             kind,
-            dict(dims) if dims is not None else {"m": 1, "n": max(1, math.ceil(outputs))},
-            flops,
+            dict(sized.get("dims", {"m": 1, "n": max(1, math.ceil(outputs))})),
+            sized.get("flops", 0.0),
             float(sum(weights.values())),
             sum(elements for _, elements in reads),
             outputs,
             after=tuple(taken),
             reads=() if whole else tuple(taken.values()),
-            parts=tuple(parts),
+            parts=tuple(sized.get("parts", ())),
+            geometry=sized.get("geometry"),
         )
         self._makers.update(dict.fromkeys(values, name))
         self._weights[name] = tuple(weights)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from slipstick.core.convolution_geometry import ConvolutionGeometry
 from slipstick.core.errors import SlipstickError
 from slipstick.core.workload import Op
 
@@ -13,10 +14,19 @@ Shape = Sequence[int]
 Sized = dict[str, Any]  # the fields `dims`, `flops` and perhaps `parts` of an Op
 
 
-def convolution(image: Shape, filters: Shape, result: Shape, groups: int, *, transposed: bool = False) -> Sized:
+def convolution(
+    image: Shape,
+    filters: Shape,
+    result: Shape,
+    groups: int,
+    *,
+    transposed: bool = False,
+    geometry: ConvolutionGeometry | None = None,
+) -> Sized:
     """Return the matrix product sizes of a convolution of any rank; `filters` is (out, in / groups, window).
 
-    A transposed one computes its window for each position of its input; its `filters` is (in, out / groups, window).
+    A transposed one computes its window for each position of its input; its `filters` is (in, out / groups, window),
+    and it has no `geometry` (`plane_geometry`).
 
     Examples
     --------
@@ -28,7 +38,36 @@ def convolution(image: Shape, filters: Shape, result: Shape, groups: int, *, tra
         m, n, k, taps = image[0] * math.prod(image[2:]), filters[1] * taps, filters[0] // groups, 1
     else:
         m, n, k = result[0] * math.prod(result[2:]), filters[0] // groups, filters[1] * taps
-    return {"dims": {"m": m, "n": n, "k": k, "batch": groups, "taps": taps}, "flops": 2.0 * m * n * k * groups}
+    dims = {"m": m, "n": n, "k": k, "batch": groups, "taps": taps}
+    return {"dims": dims, "flops": 2.0 * m * n * k * groups, "geometry": None if transposed else geometry}
+
+
+def plane_geometry(
+    image: Shape, filters: Shape, stride: Shape, padding: Sequence[tuple[int, int]], dilation: Shape
+) -> ConvolutionGeometry | None:
+    """Return the geometry of a convolution of images or sequences, None of another rank.
+
+    Parameters
+    ----------
+    image, filters : shapes, channels at place 1 and the window behind it.
+    stride, padding, dilation : of each axis of the window; one value stands for all.
+
+    Examples
+    --------
+    >>> plane_geometry((1, 8, 100), (16, 8, 5), (2,), [(2, 2)], (1,)).output
+    (1, 50)
+    """
+    axes = len(filters) - 2
+    if axes not in (1, 2):
+        return None
+    own = (1,) * (2 - axes)  # the one row of a sequence
+    steps, gaps = (*own, *stride), (*own, *dilation)
+    pads = (*((0, 0),) * (2 - axes), *padding)
+    high, wide = (*own, *image[2:])
+    rows, columns = (*own, *filters[2:])
+    return ConvolutionGeometry(
+        (high, wide), (rows, columns), (steps[0], steps[-1]), (pads[0], pads[-1]), (gaps[0], gaps[-1])
+    )
 
 
 def dense(rows: Shape, weight_in: int, weight_out: int) -> Sized:

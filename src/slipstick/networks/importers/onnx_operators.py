@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from slipstick.core.convolution_geometry import ConvolutionGeometry
 from slipstick.networks.graphs import product_sizes as products
 from slipstick.networks.graphs.product_sizes import Shape, Sized
 
@@ -63,7 +64,9 @@ def _sized_product(
     kind = "matmul" if has_weights else "attention"
     if base in ("Conv", "ConvInteger", "QLinearConv", "ConvTranspose"):
         groups = int(attributes["group"].i) if "group" in attributes else 1
-        return products.convolution(left, right, result(), groups, transposed=base == "ConvTranspose"), "conv"
+        transposed = base == "ConvTranspose"
+        geometry = None if transposed else _geometry(attributes, left, right)
+        return products.convolution(left, right, result(), groups, transposed=transposed, geometry=geometry), "conv"
     if base == "Gemm":
         return _gemm(attributes, left, right), kind
     if base in ("MatMul", "MatMulInteger", "QLinearMatMul"):
@@ -77,6 +80,24 @@ def _sized_product(
     if base == "Attention" and len(left) == 4:
         return products._attention(left, right, shapes[2]), "attention"
     return None
+
+
+def _geometry(attributes: _Attributes, image: Shape, filters: Shape) -> ConvolutionGeometry | None:
+    """Return the geometry of a convolution from its attributes; of another rank than images' and sequences' None."""
+    axes = len(filters) - 2
+    integers = {name: tuple(attribute.ints) for name, attribute in attributes.items()}
+    stride = integers.get("strides", (1,) * axes)
+    dilation = integers.get("dilations", (1,) * axes)
+    pads = integers.get("pads", (0,) * 2 * axes)  # all those before, then all those behind
+    padding = list(zip(pads[:axes], pads[axes:], strict=True))
+    mode = attributes["auto_pad"].s.decode("utf-8", "replace") if "auto_pad" in attributes else "NOTSET"
+    if mode.startswith("SAME"):
+        spans = [(side - 1) * gap + 1 for side, gap in zip(filters[2:], dilation, strict=True)]
+        sides = zip(image[2:], spans, stride, strict=True)
+        added = [max((-(-size // step) - 1) * step + span - size, 0) for size, span, step in sides]
+        padding = [(zeros // 2, zeros - zeros // 2) for zeros in added]
+        padding = [pad[::-1] for pad in padding] if mode == "SAME_LOWER" else padding
+    return products.plane_geometry(image, filters, stride, padding, dilation)
 
 
 def _gemm(attributes: _Attributes, left: Shape, right: Shape) -> Sized:

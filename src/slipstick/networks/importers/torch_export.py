@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from slipstick.core.convolution_geometry import ConvolutionGeometry
 from slipstick.core.errors import SlipstickError
 from slipstick.core.extras import require
 from slipstick.networks.graphs import product_sizes as products
@@ -175,7 +176,31 @@ def _convolution(node: Any, base: str) -> Sized:
     # groups come last in conv*d and convolution, and before the dilation in conv_transpose*d
     place = {"convolution": 8}.get(base, 6)
     groups = node.args[place] if len(node.args) > place else node.kwargs.get("groups", 1)
-    return products.convolution(image, filters, _shape(node), int(groups), transposed=transposed)
+    geometry = None if transposed else _geometry(node, image, filters)
+    return products.convolution(image, filters, _shape(node), int(groups), transposed=transposed, geometry=geometry)
+
+
+def _geometry(node: Any, image: Sequence[int], filters: Sequence[int]) -> ConvolutionGeometry | None:
+    """Return the geometry of aten.conv1d, conv2d and convolution: (image, filters, bias, stride, padding, dilation)."""
+    axes = len(filters) - 2
+    named = {"stride": (3, [1]), "padding": (4, [0]), "dilation": (5, [1])}
+    options = {name: _argument(node, name, *place) for name, place in named.items()}
+    numbers = {
+        name: tuple(value) * (axes if len(value) == 1 else 1)
+        for name, value in options.items()
+        if not isinstance(value, str)
+    }
+    if options["padding"] == "same":  # torch's, at stride 1: the odd zero goes behind
+        added = [(side - 1) * gap for side, gap in zip(filters[2:], numbers["dilation"], strict=True)]
+        pads = [(zeros // 2, zeros - zeros // 2) for zeros in added]
+    else:
+        pads = [(zeros, zeros) for zeros in numbers.get("padding", (0,) * axes)]
+    return products.plane_geometry(image, filters, numbers["stride"], pads, numbers["dilation"])
+
+
+def _argument(node: Any, name: str, place: int, default: list[int]) -> Any:
+    value = node.args[place] if len(node.args) > place else node.kwargs.get(name, default)
+    return [value] if isinstance(value, int) else value
 
 
 def _recurrent(node: Any, base: str) -> Sized:

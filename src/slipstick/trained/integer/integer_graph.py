@@ -8,6 +8,7 @@ from slipstick.networks.graphs import product_sizes as products
 from slipstick.networks.graphs.imported import ImportedGraph, Recorder
 from slipstick.networks.graphs.product_sizes import Sized
 from slipstick.trained.integer.integer_network import IntegerNetwork, IntegerOperator, IntegerTensor
+from slipstick.trained.integer.window_geometry import window_slides
 
 _KINDS = {
     "conv": "conv",
@@ -59,9 +60,14 @@ def _take(recorder: Recorder, network: IntegerNetwork, op: IntegerOperator) -> N
 def _convolution(network: IntegerNetwork, op: IntegerOperator) -> Sized:
     """Return the sizes of a convolution; depth-wise filters are stored as [1, rows, columns, filters]."""
     image, kernel, result = (network.tensors[tensor].shape for tensor in (*op.inputs[:2], op.output))
-    if op.kind == "depthwise":
-        return products.convolution(image, (kernel[3], 1, *kernel[1:3]), _planes(result), image[3])
-    return products.convolution(image, (kernel[0], kernel[3], *kernel[1:3]), _planes(result), 1)
+    depthwise = op.kind == "depthwise"
+    filters = (kernel[3], 1, *kernel[1:3]) if depthwise else (kernel[0], kernel[3], *kernel[1:3])
+    slides = window_slides(image, (kernel[1], kernel[2]), op.options)
+    pads = [(before, behind) for _, before, behind in slides]
+    geometry = products.plane_geometry(_planes(image), filters, op.options.stride, pads, op.options.dilation)
+    return products.convolution(
+        _planes(image), filters, _planes(result), image[3] if depthwise else 1, geometry=geometry
+    )
 
 
 def _planes(shape: tuple[int, ...]) -> tuple[int, ...]:
