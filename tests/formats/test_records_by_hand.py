@@ -404,3 +404,15 @@ def test_torch_weights_get_their_channels_last() -> None:
     assert turned.shape == (2, 4, 5, 3)
     assert (turned[1, 2, 3] == weights[1, :, 2, 3]).all()
     assert channels_last(weights[..., 0, 0]).shape == (2, 3)
+
+
+def test_binary_weights_are_a_sign_each_and_the_mean_magnitude_of_their_filter() -> None:
+    weights = RNG.normal(size=(5, 3, 7))
+    encoded = encoding_of("binary").encode(weights)
+    bits = Bits(encoded.codes)
+    rows = weights.reshape(5, -1)
+    for row, scale in zip(rows, encoded.side["scale"], strict=True):
+        assert [bits.take(1) for _ in row] == [int(weight >= 0) for weight in row]
+        assert scale == np.float32(sum(abs(weight) for weight in row) / len(row))
+        errors = [((np.abs(row) - other) ** 2).sum() for other in np.linspace(0, 2 * scale, 201)]
+        assert ((np.abs(row) - scale) ** 2).sum() <= min(errors)  # least squares of all scales

@@ -35,6 +35,7 @@ _PUBLIC_NAMES = {
     "pools that learn and are fitted to outputs": 4,
     "shots of convolutions in light": 7,  # geometry of a convolution, tiling of its rows
     "training by error models": 10,  # models, fits, bins, quality and drift of errors; phases and record of a training
+    "binary weights": 1,
 }
 MAX_PUBLIC_NAMES = sum(_PUBLIC_NAMES.values())
 

@@ -86,12 +86,14 @@ class Encoding(ABC):
     ----------
     whole_numbers : whether values are whole numbers times a scale, so that `integers` answers.
     keeps_scales : whether `recode` answers: codes of an integer network can be replaced while their scales stay.
+    stores_zero : whether a weight of zero stays zero beside others: not where a weight is a sign alone.
     chooses_positions : whether every group of `group` weights chooses bit positions of its own, which an element must
         be told.
     """
 
     whole_numbers: ClassVar[bool] = False
     keeps_scales: ClassVar[bool] = False
+    stores_zero: ClassVar[bool] = True
     chooses_positions: ClassVar[bool] = False
 
     @property

@@ -116,7 +116,7 @@ def _storages(network: TfliteNetwork, encoded: Mapping[str, Encoded]) -> dict[in
     """Return how weights lie in flash, by the place of their operator.
 
     Weights of shared shifts (SWIS) and of four bits are packed, those of a pool are indices into the array of their
-    format; whole numbers of another format stay bytes.
+    format, and eight signs (binary weights) an index of eight bits; whole numbers of another format stay bytes.
     """
     from slipstick.edge.layers import WeightStorage
     from slipstick.trained.integer.layer_weights import layer_weights
@@ -128,7 +128,8 @@ def _storages(network: TfliteNetwork, encoded: Mapping[str, Encoded]) -> dict[in
         if tensor is None:
             continue
         form = tensor.encoding
-        if form.shared_bytes and form.vector == VECTOR and layer.kind != "depthwise":
+        vectors_of_pool = (form.shared_bytes and form.vector == VECTOR) or _signs_in_vectors(layer.codes, form)
+        if vectors_of_pool and layer.kind != "depthwise":
             pooled.setdefault(form, {})[layer.op] = layer.codes.reshape(-1, VECTOR).astype(np.int8)
         elif form.weight_shifts is not None and form.group > 1:
             storages[layer.op] = WeightStorage("swis", shifts=form.weight_shifts, group=form.group)
@@ -138,3 +139,8 @@ def _storages(network: TfliteNetwork, encoded: Mapping[str, Encoded]) -> dict[in
         pool = np.unique(np.concatenate(list(vectors.values())), axis=0)
         storages |= dict.fromkeys(vectors, WeightStorage("pool", pool))
     return storages
+
+
+def _signs_in_vectors(codes: NDArray[np.integer], form: Encoding) -> bool:
+    """Return whether weights [..., channels] are signs alone, and channels fill the vectors of a pool."""
+    return form.bits_per_element == 1 and codes.shape[-1] % VECTOR == 0

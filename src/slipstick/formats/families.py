@@ -10,6 +10,7 @@ from slipstick.formats.arithmetic.approximate import Approximate
 from slipstick.formats.arithmetic.bit_serial import BitSerial
 from slipstick.formats.arithmetic.exact import Exact
 from slipstick.formats.arithmetic.stochastic import Stochastic
+from slipstick.formats.binary import Binary
 from slipstick.formats.floating import NAMES, Float
 from slipstick.formats.integer import Int
 from slipstick.formats.multipliers.find_multiplier import _is_multiplier
@@ -51,6 +52,7 @@ def _register_encodings() -> None:
         ENCODINGS.register(
             FormatFamily(name, (lambda kind: lambda: Float(kind))(name), {}, (name,), _FLOAT_ALIASES.get(name, ()))
         )
+    ENCODINGS.register(FormatFamily("binary", Binary, {}, ("binary",)))
     ENCODINGS.register(FormatFamily("truncate", Truncate, {"bits": whole}, ("truncate:2", "truncate:4", "truncate:7")))
     ENCODINGS.register(FormatFamily("round", Round, {"bits": whole}, ("round:1", "round:4", "round:7")))
     ENCODINGS.register(

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("tflite")
 pytest.importorskip("numba")
 
+import slipstick
 from edge.small_networks import residual_network
 from slipstick.core.catalogue import resolve_system
 from slipstick.edge.firmware.firmware_build import build_firmware
@@ -42,3 +43,27 @@ def test_few_vectors_become_a_pool(board: str) -> None:
     assert pooled.source.arrays < plain.source.arrays / 3
     run = run_firmware(pooled)  # compares every byte with the runner of the same weights
     assert run.compared["runner"] == pooled.vectors.outputs.size
+
+
+def test_binary_weights_become_indices_of_one_bit_a_weight() -> None:
+    for needed in ("ziglang", "unicorn"):
+        pytest.importorskip(needed)
+    torch = pytest.importorskip("torch")
+    from slipstick.trained.torch import module
+
+    digits = slipstick.data_set("digits")
+    network = module("resnet-8", digits)
+    texts = ("binary;first=int8:axis=0;last=int8:axis=0", "int8:axis=0")
+    binary, plain = (
+        slipstick.emit(network, "nucleo-f446", data=digits, formats=text, run=text == texts[0]) for text in texts
+    )
+    assert binary.value("equal.runner") > 0
+    kernels = [str(row[2]) for row in binary.breakdowns["layers"].rows if row[1] == "conv"]
+    assert ["pool" in symbol for symbol in kernels] == [False] + [True] * 8  # the first layer has int8
+    weights = sum(
+        layer.weight.numel()
+        for layer in network.modules()
+        if isinstance(layer, torch.nn.Conv2d) and layer.in_channels >= 8
+    )
+    saved = plain.value("memory.weights") - binary.value("memory.weights")
+    assert saved > weights * (1 - 1 / 8) - 8 * 256 * 8  # at most all 256 vectors of signs for each layer

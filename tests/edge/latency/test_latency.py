@@ -109,13 +109,15 @@ def test_a_flash_outside_is_waited_for_if_the_cache_is_small() -> None:
 
 def test_formats_change_flash_and_time() -> None:
     reports = {text: slipstick.estimate("resnet-14", "nucleo-f446", plan=f"formats={text}") for text in (
-        "int8", "int4", "pool:size=64,index_bits=6",
+        "int8", "int4", "pool:size=64,index_bits=6", "pool:size=256", "binary",
     )}  # fmt: skip
     flash = {text: report.value("memory.weights") for text, report in reports.items()}
     assert flash["int4"] < 0.6 * flash["int8"]
     assert flash["int8"] / flash["pool:size=64,index_bits=6"] > 4  # first and last layer stay int8
     times = {text: report.value("time.inference") for text, report in reports.items()}
     assert times["int8"] < times["int4"]
+    assert flash["int8"] / flash["binary"] > 5  # a bit a weight; scales and biases stay
+    assert times["pool:size=256"] <= times["int4"] == times["binary"]  # unpacked, where tables cost more
     counted = 24_425_361 / 13_594_421  # instructions of the same geometry: benchmarks/edge_kernels.py --only network
     assert times["int8"] / times["pool:size=64,index_bits=6"] == pytest.approx(counted, rel=0.08)
 

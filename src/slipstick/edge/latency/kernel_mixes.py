@@ -96,16 +96,17 @@ def _cycles_per_instruction(shares: Mapping[InstructionClass, float], core: Boar
 def _layer_instructions(work: LayerWork, mix: KernelMix, encoding: Encoding) -> float:
     """Return the instructions of one call in closed form, its weights in an encoding.
 
-    A pool takes a layer with several taps: the dot products of all vectors with an input position are computed once and
-    added to the outputs of every tap. Other encodings of fewer than 8 bits are unpacked filter by filter, then run as
-    int8.
+    Encodings of fewer than 8 bits are unpacked filter by filter, then run as int8. A pool may take a layer with several
+    taps otherwise: the dot products of all vectors with an input position are computed once and added to the outputs of
+    every tap; firmware takes the way of fewer instructions.
     """
-    if encoding.vector > 1 and work.taps > 1 and mix.pool_table is not None and mix.pool_scatter is not None:
-        size = encoding.shared_bytes / encoding.vector
-        table = size * mix.pool_table * work.inputs / encoding.vector
-        return table + mix.pool_scatter * work.macs + (mix.pool_element or 0.0) * work.elements + mix.call
     instructions = mix.macs.get(work.kind, 0.0) * work.macs + mix.elements.get(work.kind, 0.0) * work.elements
     instructions += mix.call
     if work.filters and encoding.bits_per_element != _BYTE:
         instructions += mix.unpack * work.filters * work.reduction
+    if encoding.vector > 1 and work.taps > 1 and mix.pool_table is not None and mix.pool_scatter is not None:
+        size = encoding.shared_bytes / encoding.vector
+        table = size * mix.pool_table * work.inputs / encoding.vector
+        outputs = mix.pool_scatter * work.macs + (mix.pool_element or 0.0) * work.elements
+        instructions = min(instructions, table + outputs + mix.call)
     return instructions
