@@ -114,6 +114,20 @@ def test_what_does_not_fit_is_refused(change: str, message: str) -> None:
         slipstick.estimate(SMALL, "nucleo-f446", set=[change])
 
 
+def test_a_stranger_s_image_of_gigabytes_is_refused_before_its_windows_are_placed(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    sides, helper = 60_000, onnx.helper  # windows of the layer would be an array of 27 GiB
+    values = [
+        helper.make_tensor_value_info(name, 1, shape) for name, shape in (("x", [1, 3, sides, sides]), ("y", None))
+    ]
+    weights = helper.make_tensor("w", 1, [8, 3, 3, 3], [0.1] * 216)
+    node = helper.make_node("Conv", ["x", "w"], ["y"], kernel_shape=[3, 3], pads=[1] * 4)
+    graph = helper.make_graph([node], "g", values[:1], values[1:], [weights])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), tmp_path / "huge.onnx")
+    with pytest.raises(SlipstickError, match="GiB for tensors"):
+        slipstick.estimate(tmp_path / "huge.onnx", "nucleo-f446")
+
+
 def test_a_decoder_is_refused() -> None:
     with pytest.raises(SlipstickError, match="runs operator graphs"):
         slipstick.estimate("llama-3.1-8b", "esp-eye")

@@ -110,6 +110,7 @@ def _board_run(question: Question) -> BoardRun:
     works = _work_of(ops)
     flash = system.memory["flash"]
     encodings = _encodings(works, question.plan.formats.layers or DEFAULT)
+    _check_largest_tensor(works, question)
     taken = _board_bytes(ops, encodings, mix, core)
     _check_flash(taken.flash, question)
     times = _layer_times(works, encodings, mix, core, board.clock, _FlashPath(flash.bandwidth, board.cache))
@@ -128,12 +129,26 @@ def _too_large(layout: ArenaLayout, question: Question) -> bool:
     tiers = _arena_tiers(question.system)
     room = max(tier.capacity for tier in tiers)
     if layout.bound > sum(tier.capacity for tier in tiers) or (len(tiers) == 1 and layout.size > room):
-        raise SlipstickError(
-            f"needs {format_quantity(float(layout.size), 'B')} for tensors", path="memory.arena",
-            value=question.workload.network.name, allowed=f"{question.system.name} has "
-            + " and ".join(f"{format_quantity(float(tier.capacity), 'B')} of {tier.name}" for tier in tiers),
-        )  # fmt: skip
+        raise _no_room(float(layout.size), question)
     return layout.size > tiers[0].capacity
+
+
+def _check_largest_tensor(works: Sequence[LayerWork], question: Question) -> None:
+    """Check that memory holds the largest tensor alone, before places are sought for the windows of its layer."""
+    largest = max((max(work.inputs, work.elements) for work in works), default=0.0)
+    if largest > sum(tier.capacity for tier in _arena_tiers(question.system)):
+        raise _no_room(largest, question)
+
+
+def _no_room(nbytes: float, question: Question) -> SlipstickError:
+    """Return the error of tensors that the memories of a board do not hold."""
+    return SlipstickError(
+        f"needs {format_quantity(nbytes, 'B')} for tensors", path="memory.arena", value=question.workload.network.name,
+        allowed=f"{question.system.name} has "
+        + " and ".join(
+            f"{format_quantity(float(tier.capacity), 'B')} of {tier.name}" for tier in _arena_tiers(question.system)
+        ),
+    )  # fmt: skip
 
 
 def _check_flash(nbytes: float, question: Question) -> None:

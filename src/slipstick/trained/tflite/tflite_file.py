@@ -73,6 +73,7 @@ class _Reader:
         self._model = tflite.Model.GetRootAs(raw, 0)
         self._operators = {number: word for word, number in vars(tflite.BuiltinOperator).items() if word.isupper()}
         self._types = {getattr(tflite.TensorType, word): np.dtype(kind) for word, kind in _TYPES.items()}
+        self._type_names = {code: word for word, code in vars(tflite.TensorType).items() if word.isupper()}
 
     def network(self) -> IntegerNetwork:
         """Return the integer network of the file, checked."""
@@ -107,9 +108,11 @@ class _Reader:
         return entries
 
     def _tensor(self, table: Any) -> IntegerTensor:
-        dtype = self._types.get(table.Type())
+        code = table.Type()
+        dtype = self._types.get(code)
         if dtype is None:
-            raise SlipstickError("a type of tensor that is not read", value=table.Type(), allowed=_TYPES)
+            name = self._type_names.get(code, code)
+            raise SlipstickError("a type of tensor that is not read", value=name, allowed=_TYPES)
         if table.Sparsity() is not None or table.IsVariable():
             raise SlipstickError("sparse and variable tensors are not read")
         shape = tuple(int(size) for size in _vector(table.ShapeAsNumpy(), np.int32, _DIMENSIONS, "sizes"))
