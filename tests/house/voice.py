@@ -34,6 +34,7 @@ _PUBLIC_NAMES = {
     "arrays of dot products": 4,
     "pools that learn and are fitted to outputs": 4,
     "shots of convolutions in light": 7,  # geometry of a convolution, tiling of its rows
+    "joint transform correlator": 23,  # planes, lobes and their separation; detectors; layers by shots, its arithmetic
     "training by error models": 10,  # models, fits, bins, quality and drift of errors; phases and record of a training
     "binary weights": 1,
 }

@@ -38,7 +38,7 @@ EXTENSIONS = {  # what a kind of device, an engine, an encoding or an arithmetic
 }  # fmt: skip
 DEEPER = {  # packages that examples and docs may import from: libraries of one domain, too wide for the front page
     "array", "cluster", "compress", "core.arrays", "core.files", "core.units", "engines.fred_paper", "fabric",
-    "formats", "networks.graphs", "pictures", "testing", "trained", "training",
+    "formats", "networks.graphs", "optics", "pictures", "testing", "trained", "training",
 }  # fmt: skip
 OPENING = {"mean", "deviation"}  # of `slipstick.open_network`, whose network a verb is given
 SHOWING = {

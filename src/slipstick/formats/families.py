@@ -15,7 +15,7 @@ from slipstick.formats.floating import NAMES, Float
 from slipstick.formats.integer import Int
 from slipstick.formats.multipliers.find_multiplier import _is_multiplier
 from slipstick.formats.pool import Pool
-from slipstick.formats.registry import ARITHMETICS, ENCODINGS, FormatFamily, _flag, _number, _word, whole
+from slipstick.formats.registry import ARITHMETICS, ENCODINGS, FormatFamily, _flag, _number, _word, built_by, whole
 from slipstick.formats.swis import Swis
 from slipstick.formats.truncate import Round, Truncate
 
@@ -148,5 +148,28 @@ def _register_arithmetics() -> None:
     )  # fmt: skip
 
 
+def _register_domains() -> None:
+    """Register the arithmetics of domains above `formats`, whose modules are imported when a text asks for them."""
+    ARITHMETICS.register(
+        FormatFamily(
+            "correlator",
+            built_by("slipstick.optics.correlator_arithmetic:OpticalCorrelation"),
+            {
+                "guard": _word, "dac_bits": whole, "adc_bits": whole, "depth": whole, "readout": _word,
+                "adc_range": _number, "waveguides": whole, "taps": whole, "strides": _word, "inputs": _word,
+                "field": whole, "snr": _number, "seed": whole,
+            },
+            (
+                "correlator",
+                "correlator:guard=shared,dac_bits=6,adc_bits=10,depth=4,adc_range=0.3",
+                "correlator:depth=1,waveguides=16,taps=4",
+                "correlator:readout=square_sqrt,adc_range=0.5",
+                "correlator:readout=square_integrate,depth=8",
+            ),
+        )
+    )  # fmt: skip
+
+
 _register_encodings()
 _register_arithmetics()
+_register_domains()

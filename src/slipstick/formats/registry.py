@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, Generic, TypeVar
 
 from slipstick.core.arithmetic import Arithmetic
@@ -135,6 +136,21 @@ def _check_arguments(family: FormatFamily[Any], path: str) -> None:
 
 ENCODINGS: Registry[Encoding] = Registry("number format", "slipstick.encodings")
 ARITHMETICS: Registry[Arithmetic] = Registry("arithmetic", "slipstick.arithmetics")
+
+
+def built_by(place: str) -> Callable[..., Any]:
+    """Return the builder of a family whose members a domain above `formats` defines, imported when it is first called.
+
+    Parameters
+    ----------
+    place : ``module:Class``, as the entry point of a package names its own.
+    """
+
+    def build(**arguments: Any) -> Any:
+        module, _, name = place.partition(":")
+        return getattr(import_module(module), name)(**arguments)
+
+    return build
 
 
 def whole(text: str) -> int:

@@ -31,8 +31,8 @@ class CorrelatorInput:
     waveguides : samples of the signal.
     taps : weights that one shot takes: modulators of the kernel that can be lit.
     guard : zeros between rows of the image: ``none``, where pixels at the ends of rows read their neighbours (the
-        published mode, inexact where the layer pads); ``full``, kernel columns less one; ``shared``, the padding of one
-        side, which serves both neighbours. The last two are exact.
+        published mode, inexact where the layer pads); ``full``, kernel columns less one, or as many as the padding;
+        ``shared``, the padding of one side, which serves both neighbours. The last two are exact.
     strides : ``discard`` computes every position and discards the others; ``polyphase`` splits image and kernel into
         stride^2 phases whose results add up.
     packing : ``images`` lays as many images of the batch into a shot as fit, ``channels`` input channels, whose
@@ -221,9 +221,9 @@ def phases(geometry: ConvolutionGeometry) -> list[ConvolutionGeometry]:
 
 
 def _guard(geometry: ConvolutionGeometry, guard: Guard) -> int:
-    """Return the zeros between two rows; a row that is not padded needs none."""
+    """Return the zeros between two rows, never fewer than a side's padding; a row that is not padded needs none."""
     sides = geometry.padding[1]
-    return {"none": 0, "full": geometry.span[1] - 1, "shared": max(sides)}[guard] if any(sides) else 0
+    return {"none": 0, "full": max(geometry.span[1] - 1, *sides), "shared": max(sides)}[guard] if any(sides) else 0
 
 
 def _tiled(geometry: ConvolutionGeometry, light: CorrelatorInput) -> RowTiling:
