@@ -96,6 +96,37 @@ def test_native_layers_equal_unfolded_ones(text: str, kernels: str, monkeypatch:
         np.testing.assert_array_equal(fast, analog.layer_sums(inputs, weights, window))
 
 
+@pytest.mark.parametrize("text", [
+    "rows=9,adc_bits=4,adc_range=0.05", "rows=7,adc_bits=4,columns=separate,adc_range=0.03",
+    "rows=20,adc_bits=5,slices=2,adc_range=0.04", "rows=20,slices=2,columns=separate,adc_range=0.02,dac_bits=5",
+])  # fmt: skip
+@pytest.mark.parametrize("kernels", ["native", "avx2"])
+def test_clipped_conversions_one_by_one_equal_whole_matrices(
+    text: str, kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The native kernel goes through the few that clip, numpy through masks of all: gradients are the same."""
+    random, analog = np.random.default_rng(9), arithmetic_of(f"analog:{text}")
+    for low, (window, share, own) in itertools.product((0, -127), (
+        (Window((1, 1), ((1, 1), (1, 1))), 6, 5), (Window((2, 1), ((1, 0), (0, 2)), (1, 2), 3), 2, 4),
+        (Window((2, 3), ((1, 1), (1, 1)), groups=9), 1, 1),
+    )):  # fmt: skip
+        inputs = WholeNumbers(random.integers(low, 128, (2, window.groups * share, 7, 11)).astype(np.int16), FULL)
+        weights = WholeNumbers(random.integers(-127, 128, (window.groups * own, share, 3, 2)).astype(np.int16), FULL)
+        results = []
+        for mode in (kernels, "portable"):
+            monkeypatch.setenv("SLIPSTICK_KERNELS", mode)
+            sums, clipped = analog.read_layer(inputs, weights, window)
+            gradients = [np.zeros(part.elements.shape, np.float32) for part in (inputs, weights)]
+            upstream = np.random.default_rng(1).normal(size=sums.shape).astype(np.float32)
+            assert clipped is not None
+            assert bool(clipped.words) == (mode != "portable" and shutil.which("cc") is not None)
+            clipped.remove(upstream, *gradients)
+            results.append((sums, *gradients))
+        for fast, slow in zip(*results, strict=True):
+            np.testing.assert_allclose(fast, slow, atol=2e-5)
+        assert all(np.abs(gradient).max() > 0.1 for gradient in results[0][1:])
+
+
 def test_one_array_with_many_bits_is_the_plain_convolution() -> None:
     random = np.random.default_rng(2)
     inputs, weights = random.integers(-127, 128, (2, 8, 9, 9)), random.integers(-127, 128, (6, 8, 3, 3))

@@ -30,7 +30,7 @@ _PUBLIC_NAMES = {
     "quantiser": 13,
     "layers of approximate products": 10,
     "approximate multipliers": 15,
-    "analog arithmetic": 4,
+    "analog arithmetic": 6,  # with the conversions that clip, and what they take back of gradients
     "arrays of dot products": 4,
     "pools that learn and are fitted to outputs": 4,
     "shots of convolutions in light": 7,  # geometry of a convolution, tiling of its rows

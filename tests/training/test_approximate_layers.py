@@ -13,7 +13,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.stand_in import StandIn
 from slipstick.core.window import WholeNumbers, Window
 from slipstick.formats import format_of
-from slipstick.training.approximate_layers import _backward, _LayerProduct, exact_sums, plain_sums
+from slipstick.training.approximate_layers import _backward, _ExactForward, _LayerProduct, exact_sums, plain_sums
 from slipstick.training.parametrization import attach, detach
 
 WINDOWS = [
@@ -61,6 +61,57 @@ def test_gradients_are_finite_differences_of_the_stand_in(
                 values.append(float((smooth(form, a, b, window) * upstream).sum()))
             tensor.view(-1)[place] += 1e-5
             assert gradient.view(-1)[place].item() == pytest.approx((values[0] - values[1]) / 2e-5, abs=1e-6)
+
+
+def clipped_sums(analog, a: torch.Tensor, b: torch.Tensor, window: Window) -> torch.Tensor:
+    """Return a layer of arrays without rounding: partial sums of fractions, held within the converters' range."""
+    signed, span = analog.columns == "differential", analog.adc_range * analog.rows
+    images, _, rows, columns = window.patches(a.numpy(), tuple(b.shape[2:])).shape[:4]
+    total = 0.0
+    for inputs, outer in [(a, 1)] if signed or a.min() >= 0 else [(a.clamp(min=0), 1), (-a.clamp(max=0), -1)]:
+        patches = torch.from_numpy(window.patches(inputs.numpy(), tuple(b.shape[2:])).copy())
+        taps = patches.permute(0, 2, 3, 1, 4, 5).reshape(images, rows, columns, window.groups, -1)
+        for column in (0,) if signed else (1, -1):
+            cells = (b if not column else (column * b).clamp(min=0)).reshape(window.groups, len(b) // window.groups, -1)
+            for first in range(0, taps.shape[-1], analog.rows):
+                array = slice(first, first + analog.rows)
+                sums = torch.einsum("bijgk,gnk->bijgn", taps[..., array], cells[..., array])
+                total = total + outer * (column or 1) * sums.clamp(-span if signed else 0, span)
+    return total.reshape(images, rows, columns, -1).permute(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize("kernels", ["native", "avx2", "portable"])
+@pytest.mark.parametrize("text", ["rows=5,adc_range=0.03", "rows=4,adc_range=0.03,columns=separate"])
+@pytest.mark.parametrize(("window", "channels", "filters", "shift"), WINDOWS)
+def test_gradients_do_not_pass_through_converters_that_clip(
+    text: str, window: Window, channels: int, filters: int, shift: float, kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Finite differences of sums that are clipped but not rounded; conversions of many bits are next to those."""
+    monkeypatch.setenv("SLIPSTICK_KERNELS", kernels)
+    torch.manual_seed(3)
+    form = format_of(f"int8@analog:{text},adc_bits=16")
+    a = (torch.randint(0, 128, (2, channels, 5, 6)) / 128 - shift).double()
+    b = (torch.randn(filters, channels // window.groups, 3, 2) / 5 * 128).round().double() / 128
+    upstream = torch.randn(clipped_sums(form.arithmetic, a, b, window).shape, dtype=torch.float64)
+    leaves = [tensor.float().requires_grad_() for tensor in (a, b)]
+    result = _ExactForward.apply(*leaves, _LayerProduct(form, window), torch.tensor(1.0), torch.tensor([1 / 128]))
+    result.backward(upstream.float())
+    torch.testing.assert_close(result.double(), clipped_sums(form.arithmetic, a, b, window), atol=1e-3, rtol=0)
+    exact = _backward(_LayerProduct(format_of("int8"), window), a, b, upstream)
+    different, checked = 0, 0
+    for tensor, leaf, straight in zip((a, b), leaves, exact, strict=True):
+        for place in torch.randperm(tensor.numel())[:20]:
+            if not tensor.view(-1)[place]:
+                continue  # a kink: signs are read apart
+            values = []
+            for step in (1e-7, -2e-7):
+                tensor.view(-1)[place] += step
+                values.append(float((clipped_sums(form.arithmetic, a, b, window) * upstream).sum()))
+            tensor.view(-1)[place] += 1e-7
+            assert leaf.grad.view(-1)[place].item() == pytest.approx((values[0] - values[1]) / 2e-7, abs=1e-4)
+            different += abs(float(leaf.grad.view(-1)[place] - straight.view(-1)[place])) > 1e-3
+            checked += 1
+    assert checked / 4 < different  # the range is narrow enough for most gradients to lose something
 
 
 def small_net() -> nn.Module:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 
@@ -34,6 +34,18 @@ class Cost:
     source: str
 
 
+class ClippedSums(Protocol):
+    """Sums of a layer that left their range, whose results do not follow their operands."""
+
+    def remove(self, gradient: Float32Array, by_input: Float32Array, by_weight: Float32Array) -> None:
+        """Take what passed through them out of the stand-in's gradients by both operands, in place.
+
+        Parameters
+        ----------
+        gradient : [b, n, rows, columns], by the sums of operands as fractions of full scale, as the others are.
+        """
+
+
 class Arithmetic(ABC):
     """Compute half of a number format: how matrix products of encoded weights are formed, and what they cost.
 
@@ -41,9 +53,10 @@ class Arithmetic(ABC):
 
     When each member is called, in order: `check` once, when a `Format` joins it to an encoding; `cost`, `steps` and
     `cycles` in every estimate; `stand_in` when training attaches a format to a layer, for every backward pass, fed what
-    `carried` says; `matmul`, `convolution` and (on whole numbers, in training) `layer_sums` in every forward pass that
-    is to be true to the hardware, bit by bit (digital) or field by field (analog, optical). Whoever has `sums` has a
-    bit-true `layer_sums` and `convolution`; whoever counts positions, or is to be fast, writes `layer_sums` itself.
+    `carried` says; `matmul`, `convolution` and (on whole numbers) `layer_sums`, in training `read_layer`, in every
+    forward pass that is to be true to the hardware, bit by bit (digital) or field by field (analog, optical). Whoever
+    has `sums` has a bit-true `layer_sums` and `convolution`; whoever counts positions, or is to be fast, writes
+    `layer_sums` itself.
 
     Five lines and the abstract members below add one; another package names the last line's value in its entry points
     ``slipstick.arithmetics`` instead of registering it::
@@ -147,6 +160,17 @@ class Arithmetic(ABC):
             blocks.append(self.sums(WholeNumbers(matrix, inputs.full), WholeNumbers(own, weights.full)))
         sums: AnyArray = np.concatenate(blocks, axis=1).reshape(batch, rows, columns, filters).transpose(0, 3, 1, 2)
         return sums
+
+    def read_layer(
+        self, inputs: WholeNumbers, weights: WholeNumbers, window: Window
+    ) -> tuple[AnyArray, ClippedSums | None]:
+        """Return `layer_sums`, and the sums that clipped, which pass no gradient; None: none can, or the stand-in says.
+
+        Errors
+        ------
+        SlipstickError for shapes that cannot be multiplied.
+        """
+        return self.layer_sums(inputs, weights, window), None
 
     def convolution(self, inputs: Encoded, weights: Encoded, window: Window) -> Float32Array:
         """Return a convolution [b, rows, columns, n]: inputs [b, h, w, c], weights [n, rows, columns, c / groups].

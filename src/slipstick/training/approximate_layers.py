@@ -47,7 +47,10 @@ class _LayerProduct:
 
 
 class _ExactForward(torch.autograd.Function):
-    """Sums of a layer as hardware gives them; gradients of the stand-in, straight through rounding, 0 where clipped."""
+    """Sums of a layer as hardware gives them; gradients of the stand-in, straight through rounding.
+
+    They are 0 by inputs that are clipped, and through sums that are (`Arithmetic.read_layer`).
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, product: _LayerProduct, scale: Tensor, step: Tensor) -> Tensor:
@@ -60,7 +63,8 @@ class _ExactForward(torch.autograd.Function):
         full, step = product.full, step.view(-1, 1, 1, 1)
         codes, weights, inside = _whole_operands(x, weight, full, scale, step)
         a, b = WholeNumbers(codes.numpy(), full[0]), WholeNumbers(weights.numpy(), full[1])
-        sums = torch.from_numpy(np.asarray(product.form.arithmetic.layer_sums(a, b, product.window), np.float32))
+        read, ctx.clipped = product.form.arithmetic.read_layer(a, b, product.window)
+        sums = torch.from_numpy(np.asarray(read, np.float32))
         ctx.product = product
         ctx.inside = inside
         ctx.save_for_backward(codes, weights, scale, step)
@@ -75,6 +79,9 @@ class _ExactForward(torch.autograd.Function):
         # the layer's result is that of fractions times both full scales
         gradient = gradients[0] * (scale * step * full[1]).view(1, -1, 1, 1)
         by_input, by_weight = _backward(product, a, b, gradient)
+        if ctx.clipped is not None:
+            by_input, by_weight = by_input.contiguous(), by_weight.contiguous()
+            ctx.clipped.remove(gradient.numpy(), by_input.numpy(), by_weight.numpy())
         by_input = by_input.div_(scale) if ctx.inside is None else by_input.mul_(ctx.inside).div_(scale)
         return by_input, by_weight.div_(step * full[1]), None, None, None
 

@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from slipstick.core.arithmetic import Arithmetic, Cost
-from slipstick.core.arrays import AnyArray, Float32Array, FloatArray, IntArray
+from slipstick.core.arrays import AnyArray, CodeArray, Float32Array, FloatArray, IntArray
 from slipstick.core.encoding import Encoded, Encoding
 from slipstick.core.errors import SlipstickError
 from slipstick.core.stand_in import StandIn
 from slipstick.core.window import WholeNumbers, Window
 from slipstick.formats.arithmetic.analog_layer import native_codes
+from slipstick.formats.arithmetic.clipped_sums import _ClippedSums, _Read
 from slipstick.formats.arithmetic.converter import Converter, best_range
 from slipstick.formats.arithmetic.operation_costs import _operation_energy
 from slipstick.formats.arithmetic.products import _check_integers, check_whole, whole_product
@@ -154,6 +155,25 @@ class Analog(Arithmetic):
         ------
         SlipstickError for shapes that cannot be multiplied.
         """
+        return self._layer_sums(inputs, weights, window, None)
+
+    def read_layer(
+        self, inputs: WholeNumbers, weights: WholeNumbers, window: Window
+    ) -> tuple[Float32Array, _ClippedSums | None]:
+        """Return `layer_sums`, and the conversions that clip; None where the range holds every sum.
+
+        Read noise, which may clip a sum too, is left out of them.
+        """
+        if (self.adc_range or _WHOLE_RANGE) >= _WHOLE_RANGE:
+            return self.layer_sums(inputs, weights, window), None
+        words: list[CodeArray] = []
+        sums = self._layer_sums(inputs, weights, window, words)
+        return sums, _ClippedSums(self, inputs, weights, window, tuple(words))
+
+    def _layer_sums(
+        self, inputs: WholeNumbers, weights: WholeNumbers, window: Window, clips: list[CodeArray] | None
+    ) -> Float32Array:
+        """Return a layer's sums; `clips` takes the native kernel's words of the conversions that clip."""
         window.check(inputs.elements, weights.elements)
         for numbers in (inputs, weights):
             if numbers.full < _BYTES:  # larger ones are what the kernel takes, or `sums` checks
@@ -162,11 +182,20 @@ class Analog(Arithmetic):
             return np.asarray(super().layer_sums(inputs, weights, window), np.float32)
         converter, codes = self.converter(inputs, weights), []
         for (sign, driven), (factor, digits) in itertools.product(self._passes(inputs), self.digits(weights)):
-            part = native_codes(driven, digits, window, converter, self.rows)
+            part = native_codes(driven, digits, window, converter, self.rows, clips)
             if part is None:
                 return np.asarray(super().layer_sums(inputs, weights, window), np.float32)
             codes.append(part if sign * factor == 1 else part * np.float32(sign * factor))
         return converter.values(sum(codes[1:], codes[0]))
+
+    def reads(self, inputs: WholeNumbers, weights: WholeNumbers) -> list[_Read]:
+        """Return the operands of each read of the arrays, pass by pass and slice by slice."""
+        passes, slices = self._passes(inputs), self.digits(weights)
+        return [
+            _Read(sign if len(passes) > 1 else 0, driven, self._programmed(digits), factor * digits.elements, last)
+            for sign, driven in passes
+            for (factor, digits), last in zip(slices, [False] * (self.slices - 1) + [True], strict=True)
+        ]
 
     def calibrated(self, inputs: WholeNumbers, weights: WholeNumbers, window: Window) -> Analog:
         """Return the arithmetic with the converter's range for a layer: that of the least squared error over samples.
@@ -197,7 +226,7 @@ class Analog(Arithmetic):
                     yield _dot(driven[:, array], column[:, array]).ravel()
 
     def stand_in(self, encoding: Encoding) -> StandIn:
-        """Return the exact product, straight through the converters."""
+        """Return the exact product, straight through the converters; `read_layer` says which of them clip."""
         return StandIn()
 
     def product_error(self, encoding: Encoding) -> float:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 import numpy as np
 
-from slipstick.core.arrays import AnyArray, Float32Array
+from slipstick.core.arrays import AnyArray, CodeArray, Float32Array
 from slipstick.core.window import WholeNumbers, Window
 from slipstick.formats.arithmetic.converter import Converter
 from slipstick.formats.arithmetic.kernels.native_library import native_library
@@ -26,7 +27,12 @@ class _Layer(ctypes.Structure):
 
 
 def native_codes(
-    inputs: AnyArray, weights: WholeNumbers, window: Window, converter: Converter, rows: int
+    inputs: AnyArray,
+    weights: WholeNumbers,
+    window: Window,
+    converter: Converter,
+    rows: int,
+    clips: list[CodeArray] | None,
 ) -> Float32Array | None:
     """Return codes [b, n, rows, columns] added up over arrays and columns; None where the kernel does not give them.
 
@@ -35,11 +41,40 @@ def native_codes(
     inputs : [b, c, h, w], whole numbers of 8 bits, without negative ones where columns are separate.
     weights : [n, c / groups, kernel rows, kernel columns].
     rows : taps of an array.
+    clips : takes the conversions that clip, bits in words [b, n, arrays, columns, panels], as `take_back` reads them.
     """
     if converter.companding or converter.top >= _MAX_CODE or not (_bytes(inputs) and _bytes(weights.elements)):
         return None
     library = native_library("analog", _agrees)
-    return None if library is None else _codes(library, inputs, weights.elements, window, converter, rows)
+    return None if library is None else _codes(library, inputs, weights.elements, window, converter, rows, clips)
+
+
+def take_back(
+    clips: CodeArray,
+    sign: int,
+    operands: tuple[Float32Array, Float32Array, Float32Array],
+    window: Window,
+    converter: Converter,
+    rows: int,
+    gradients: tuple[Float32Array, Float32Array, Float32Array],
+) -> None:
+    """Subtract what passed through clipped conversions from gradients, in place, by the kernel that found them.
+
+    Parameters
+    ----------
+    clips : words of `native_codes`. sign : of the inputs of its pass; 0: there was one pass.
+    operands : inputs, weights, and the part of the weights that the slice holds, as fractions of full scale.
+    gradients : by the sums, by the inputs, and by the weights; contiguous.
+
+    Errors
+    ------
+    MemoryError if the kernel finds no memory for a table of taps.
+    """
+    library: Any = native_library("analog", _agrees)
+    layer = _layer(operands[0].shape, operands[1].shape, window, converter, rows)
+    pointers = [ctypes.c_void_p(array.ctypes.data) for array in (clips, gradients[0], *operands, *gradients[1:])]
+    if library.analog_take_back(ctypes.byref(layer), ctypes.c_int(sign), *pointers):
+        raise MemoryError
 
 
 def _bytes(elements: AnyArray) -> bool:
@@ -51,23 +86,42 @@ def _bytes(elements: AnyArray) -> bool:
 
 
 def _codes(
-    library: ctypes.CDLL, inputs: AnyArray, weights: AnyArray, window: Window, converter: Converter, rows: int
+    library: ctypes.CDLL,
+    inputs: AnyArray,
+    weights: AnyArray,
+    window: Window,
+    converter: Converter,
+    rows: int,
+    clips: list[CodeArray] | None = None,
 ) -> Float32Array | None:
     """Return what the kernel computes; None if it found no memory."""
-    batch, channels, height, width = inputs.shape
-    filters, _, kernel_height, kernel_width = weights.shape
+    layer = _layer(inputs.shape, weights.shape, window, converter, rows)
+    whole = np.ascontiguousarray(inputs, np.int8)
+    factors = np.ascontiguousarray(weights, np.float32)
+    codes = np.empty((layer.batch, layer.filters, layer.out_height, layer.out_width), np.float32)
+    pointers = [ctypes.c_void_p(array.ctypes.data) for array in (whole, factors, codes)]
+    words = None
+    if clips is not None:
+        reads = (-(-weights[0].size // rows), 1 if converter.signed else 2)
+        words = np.zeros((layer.batch, layer.filters, *reads, library.analog_panels(ctypes.byref(layer))), np.uint32)
+        clips.append(words)
+    last = None if words is None else ctypes.c_void_p(words.ctypes.data)
+    return None if library.analog_codes(ctypes.byref(layer), *pointers, last) else codes
+
+
+def _layer(
+    inputs: tuple[int, ...], weights: tuple[int, ...], window: Window, converter: Converter, rows: int
+) -> _Layer:
+    """Return the geometry of inputs [b, c, h, w] and weights [n, c / groups, rows, columns] as the kernel takes it."""
+    batch, channels, height, width = inputs
+    filters, _, kernel_height, kernel_width = weights
     out_height, out_width = window.output((height, width), (kernel_height, kernel_width))
     (top, bottom), (left, right) = window.padding
-    layer = _Layer(
+    return _Layer(
         batch, channels, height, width, filters, window.groups, kernel_height, kernel_width, out_height, out_width,
         *window.stride, top, left, top + height + bottom, left + width + right, *window.dilation, rows,
         not converter.signed, converter.inverse, converter.top,
     )  # fmt: skip
-    whole = np.ascontiguousarray(inputs, np.int8)
-    factors = np.ascontiguousarray(weights, np.float32)
-    codes = np.empty((batch, filters, out_height, out_width), np.float32)
-    pointers = (ctypes.c_void_p(array.ctypes.data) for array in (whole, factors, codes))
-    return None if library.analog_codes(ctypes.byref(layer), *pointers) else codes
 
 
 def _agrees(library: ctypes.CDLL) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from slipstick.core.arrays import Float32Array, FloatArray
+from slipstick.core.arrays import BoolArray, Float32Array, FloatArray
 
 _RANGES = 48  # tried between the smallest and the largest: neighbours differ by a tenth, finer ones change nothing
 _SMALLEST = 2.0**-7  # of the largest sum: below it a converter of 16 bits would waste seven of them
@@ -57,6 +57,12 @@ class Converter:
         clipped = np.clip(np.rint(self.top * np.sign(currents) * share), least, most)
         share = _expanded(np.abs(clipped) / self.top, self.companding)
         return np.asarray(np.sign(clipped) * self.span * share, np.float32)
+
+    def clips(self, sums: ArrayLike) -> BoolArray:
+        """Return whether each sum is beyond the range, so that its code does not follow it."""
+        currents = np.asarray(sums, np.float32)
+        levels = currents * self.inverse
+        return np.asarray((levels > self.top) | (levels < (-self.top if self.signed else 0)))
 
     def values(self, codes: ArrayLike) -> Float32Array:
         """Return the sums that codes stand for which were added up."""

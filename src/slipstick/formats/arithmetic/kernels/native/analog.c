@@ -44,17 +44,23 @@ INLINE vec splat(float x) { return x - (vec){0}; }
 
 INLINE vec chosen(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
 
-INLINE vec code(vec sum, vec inverse, vec least, vec most) {
+/* `clips`: where to write which lanes clip, one bit each from `shift` on; null: nowhere */
+INLINE vec code(vec sum, vec inverse, vec least, vec most, uint32_t *clips, int shift) {
     const float round = 12582912.0f; /* 1.5 * 2^23: adding it leaves whole numbers, ties to even */
     vec level = sum * inverse;
+    if (clips) {
+        ivec beyond = (level < least) | (level > most);
+        for (int i = 0; i < LANES; i++) *clips |= (uint32_t)(beyond[i] & 1) << (shift + i);
+    }
     level = chosen(level < least, least, level);
     level = chosen(level > most, most, level);
     return (level + round) - round;
 }
 
-INLINE void block(const float *image, const int32_t *taps_at, const float *weights, int taps, int rows, vec inverse, vec most, vec *codes) {
+INLINE void block(const float *image, const int32_t *taps_at, const float *weights, int taps, int rows, vec inverse, vec most, vec *codes,
+                  uint32_t *clips, int arrays) {
     for (int f = 0; f < FILTERS * VECTORS; f++) codes[f] = splat(0);
-    for (int first = 0; first < taps; first += rows) {
+    for (int first = 0, array = 0; first < taps; first += rows, array++) {
         int last = first + rows < taps ? first + rows : taps;
         vec sum[FILTERS][VECTORS];
         memset(sum, 0, sizeof sum);
@@ -65,7 +71,8 @@ INLINE void block(const float *image, const int32_t *taps_at, const float *weigh
                 for (int v = 0; v < VECTORS; v++) sum[f][v] += splat(weights[k * FILTERS + f]) * x[v];
         }
         for (int f = 0; f < FILTERS; f++)
-            for (int v = 0; v < VECTORS; v++) codes[f * VECTORS + v] += code(sum[f][v], inverse, -most, most);
+            for (int v = 0; v < VECTORS; v++)
+                codes[f * VECTORS + v] += code(sum[f][v], inverse, -most, most, clips ? clips + f * arrays + array : 0, v * LANES);
     }
 }
 
@@ -82,7 +89,7 @@ INLINE int pattern_taps(const float *image, const int32_t *taps_at, const float 
 }
 
 INLINE void split_block(const float *image, const int32_t *taps_at, const float *weights, const int32_t *ends, int arrays, vec inverse, vec most,
-                        vec *codes) {
+                        vec *codes, uint32_t *clips) {
     for (int f = 0; f < SPLIT * SPLIT_VECTORS; f++) codes[f] = splat(0);
     for (int array = 0, k = 0; array < arrays; array++, ends += PATTERNS) {
         vec sum[SPLIT][2][SPLIT_VECTORS];
@@ -91,8 +98,11 @@ INLINE void split_block(const float *image, const int32_t *taps_at, const float 
         TAPS(0) TAPS(1) TAPS(2) TAPS(3) TAPS(4) TAPS(5) TAPS(6) TAPS(7)
         TAPS(8) TAPS(9) TAPS(10) TAPS(11) TAPS(12) TAPS(13) TAPS(14) TAPS(15)
         for (int f = 0; f < SPLIT; f++)
-            for (int v = 0; v < SPLIT_VECTORS; v++)
-                codes[f * SPLIT_VECTORS + v] += code(sum[f][0][v], inverse, splat(0), most) - code(sum[f][1][v], inverse, splat(0), most);
+            for (int v = 0; v < SPLIT_VECTORS; v++) {
+                uint32_t *own = clips ? clips + (f * arrays + array) * 2 : 0;
+                codes[f * SPLIT_VECTORS + v] += code(sum[f][0][v], inverse, splat(0), most, own, v * LANES) -
+                                                code(sum[f][1][v], inverse, splat(0), most, own ? own + 1 : 0, v * LANES);
+            }
     }
 }
 
@@ -133,17 +143,31 @@ typedef struct {
     size_t plane;
 } geometry;
 
+static geometry geometry_of(const analog_layer *s) {
+    geometry g = {.phases = s->stride_height * s->stride_width, .pitch = (s->padded_width + s->stride_width - 1) / s->stride_width};
+    g.plane = (size_t)((s->padded_height + s->stride_height - 1) / s->stride_height) * g.pitch;
+    g.share = s->channels / s->groups;
+    g.own = s->filters / s->groups;
+    g.taps = g.share * s->kernel_height * s->kernel_width;
+    g.flat = (s->out_height - 1) * g.pitch + s->out_width;
+    return g;
+}
+
+#include "analog_clips.h"
 #if defined(__AVX512VNNI__) && defined(__AVX512BW__)
 #include "analog_bytes.h"
 #endif
 
-static int float_codes(const analog_layer *s, const geometry *g, const int32_t *places, const int8_t *inputs, const float *weights, float *codes) {
+static int float_codes(const analog_layer *s, const geometry *g, const int32_t *places, const int8_t *inputs, const float *weights, float *codes,
+                       uint32_t *clips) {
     int width = s->separate ? SPLIT : FILTERS, vectors = s->separate ? SPLIT_VECTORS : VECTORS, taps = g->taps;
     int blocks = (g->own + width - 1) / width, all = blocks * s->groups, arrays = (taps + s->rows - 1) / s->rows;
     float *image = calloc(g->plane * g->phases * s->channels + VECTORS * LANES, sizeof(float));
     float *packed = malloc(sizeof(float) * all * taps * width);
     int32_t *taps_at = malloc(sizeof(int32_t) * all * taps), *ends = malloc(sizeof(int32_t) * all * arrays * PATTERNS);
-    int absent = !image || !packed || !taps_at || !ends;
+    int reads = arrays * (s->separate ? 2 : 1);
+    uint32_t *found = malloc(sizeof(uint32_t) * FILTERS * reads);
+    int absent = !image || !packed || !taps_at || !ends || !found;
     for (int n = 0; n < all && !absent; n++) {
         int filter = n / blocks * g->own + n % blocks * width, many = g->own - n % blocks * width;
         pack(s, weights + (size_t)filter * taps, places, taps, width, many < width ? many : width, packed + (size_t)n * taps * width,
@@ -162,10 +186,13 @@ static int float_codes(const analog_layer *s, const geometry *g, const int32_t *
             int filter = n / blocks * g->own + n % blocks * width, many = g->own - n % blocks * width;
             for (int p = 0; p < g->flat; p += vectors * LANES) {
                 vec sums[FILTERS * VECTORS];
+                uint32_t *own = clips ? memset(found, 0, sizeof(uint32_t) * width * reads) : 0;
                 if (s->separate)
-                    split_block(base + p, taps_at + (size_t)n * taps, held, ends + (size_t)n * arrays * PATTERNS, arrays, splat(s->inverse), splat(s->most), sums);
+                    split_block(base + p, taps_at + (size_t)n * taps, held, ends + (size_t)n * arrays * PATTERNS, arrays, splat(s->inverse), splat(s->most), sums,
+                                own);
                 else
-                    block(base + p, taps_at + (size_t)n * taps, held, taps, s->rows, splat(s->inverse), splat(s->most), sums);
+                    block(base + p, taps_at + (size_t)n * taps, held, taps, s->rows, splat(s->inverse), splat(s->most), sums, own, arrays);
+                if (clips) keep_clips(clips, g, found, (size_t)b * s->filters + filter, many < width ? many : width, reads, p);
                 int last = p + vectors * LANES < g->flat ? p + vectors * LANES : g->flat;
                 for (int f = 0; f < width && f < many; f++)
                     store(codes + ((size_t)b * s->filters + filter + f) * s->out_height * s->out_width, sums + f * vectors, vectors, g->pitch,
@@ -173,18 +200,20 @@ static int float_codes(const analog_layer *s, const geometry *g, const int32_t *
             }
         }
     }
-    free(image); free(packed); free(taps_at); free(ends);
+    free(image); free(packed); free(taps_at); free(ends); free(found);
     return absent;
 }
 
-/* weights: [filters][channels / groups][kernel rows][kernel columns]; inputs and codes with their channels first. Returns 1 without memory. */
-int analog_codes(const analog_layer *s, const int8_t *inputs, const float *weights, float *codes) {
-    geometry g = {.phases = s->stride_height * s->stride_width, .pitch = (s->padded_width + s->stride_width - 1) / s->stride_width};
-    g.plane = (size_t)((s->padded_height + s->stride_height - 1) / s->stride_height) * g.pitch;
-    g.share = s->channels / s->groups;
-    g.own = s->filters / s->groups;
-    g.taps = g.share * s->kernel_height * s->kernel_width;
-    g.flat = (s->out_height - 1) * g.pitch + s->out_width;
+/* Words of clips of a filter's conversion: a bit for each of its places, `analog_codes`' rim included. */
+int analog_panels(const analog_layer *s) {
+    geometry g = geometry_of(s);
+    return panels(&g);
+}
+
+/* weights: [filters][channels / groups][kernel rows][kernel columns]; inputs and codes with their channels first. Returns 1 without memory.
+   clips, zeros at first, or null: [batch][filters][arrays][1 or 2 columns][panels]. */
+int analog_codes(const analog_layer *s, const int8_t *inputs, const float *weights, float *codes, uint32_t *clips) {
+    geometry g = geometry_of(s);
     int32_t *places = malloc(sizeof(int32_t) * g.taps);
     if (!places) return 1;
     for (int k = 0; k < g.taps; k++) {
@@ -193,9 +222,9 @@ int analog_codes(const analog_layer *s, const int8_t *inputs, const float *weigh
         places[k] = (int32_t)((channel * g.phases + phase) * g.plane + (size_t)(y / s->stride_height) * g.pitch + x / s->stride_width);
     }
 #if defined(__AVX512VNNI__) && defined(__AVX512BW__)
-    int absent = byte_codes(s, &g, places, inputs, weights, codes);
+    int absent = byte_codes(s, &g, places, inputs, weights, codes, clips);
 #else
-    int absent = float_codes(s, &g, places, inputs, weights, codes);
+    int absent = float_codes(s, &g, places, inputs, weights, codes, clips);
 #endif
     free(places);
     return absent;

@@ -13,8 +13,13 @@
 
 typedef struct { int32_t factors[BYTE_FILTERS]; } quad; /* four taps of 8 filters, or of 4 filters and both signs */
 
-INLINE __m512 byte_code(__m512i sum, const analog_layer *s, float least) {
+/* clips, shift: as in `code` of analog.c */
+INLINE __m512 byte_code(__m512i sum, const analog_layer *s, float least, uint32_t *clips, int shift) {
     __m512 level = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_set1_ps(s->inverse));
+    if (clips) {
+        uint32_t beyond = _mm512_cmp_ps_mask(level, _mm512_set1_ps(s->most), _CMP_GT_OQ) | _mm512_cmp_ps_mask(level, _mm512_set1_ps(least), _CMP_LT_OQ);
+        *clips |= beyond << shift;
+    }
     level = _mm512_min_ps(_mm512_max_ps(level, _mm512_set1_ps(least)), _mm512_set1_ps(s->most));
     return _mm512_roundscale_ps(level, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
@@ -34,7 +39,7 @@ static void gather(const int8_t *image, const int32_t *places, int fours, __m512
         }
 }
 
-INLINE void byte_block(const analog_layer *s, const __m512i *panel, const quad *weights, const quad *begins, const int32_t *ends, int arrays, __m512 *codes) {
+INLINE void byte_block(const analog_layer *s, const __m512i *panel, const quad *weights, const quad *begins, const int32_t *ends, int arrays, __m512 *codes, uint32_t *clips) {
     for (int f = 0; f < BYTE_FILTERS * 2; f++) codes[f] = _mm512_setzero_ps();
     for (int array = 0, k = 0; array < arrays; array++) {
         __m512i sum[BYTE_FILTERS][2];
@@ -45,11 +50,14 @@ INLINE void byte_block(const analog_layer *s, const __m512i *panel, const quad *
                 for (int v = 0; v < 2; v++) sum[f][v] = _mm512_dpbusd_epi32(sum[f][v], panel[2 * k + v], w);
             }
         for (int f = 0; f < BYTE_FILTERS; f++)
-            for (int v = 0; v < 2; v++) codes[2 * f + v] = _mm512_add_ps(codes[2 * f + v], byte_code(sum[f][v], s, -s->most));
+            for (int v = 0; v < 2; v++) {
+                __m512 level = byte_code(sum[f][v], s, -s->most, clips ? clips + f * arrays + array : 0, 16 * v);
+                codes[2 * f + v] = _mm512_add_ps(codes[2 * f + v], level);
+            }
     }
 }
 
-INLINE void byte_split_block(const analog_layer *s, const __m512i *panel, const quad *weights, const int32_t *ends, int arrays, __m512 *codes) {
+INLINE void byte_split_block(const analog_layer *s, const __m512i *panel, const quad *weights, const int32_t *ends, int arrays, __m512 *codes, uint32_t *clips) {
     for (int f = 0; f < BYTE_SPLIT * 2; f++) codes[f] = _mm512_setzero_ps();
     for (int array = 0, k = 0; array < arrays; array++) {
         __m512i sum[BYTE_SPLIT * 2][2];
@@ -60,8 +68,11 @@ INLINE void byte_split_block(const analog_layer *s, const __m512i *panel, const 
                 for (int v = 0; v < 2; v++) sum[f][v] = _mm512_dpbusd_epi32(sum[f][v], w, panel[2 * k + v]);
             }
         for (int f = 0; f < BYTE_SPLIT; f++)
-            for (int v = 0; v < 2; v++)
-                codes[2 * f + v] = _mm512_add_ps(codes[2 * f + v], _mm512_sub_ps(byte_code(sum[2 * f][v], s, 0), byte_code(sum[2 * f + 1][v], s, 0)));
+            for (int v = 0; v < 2; v++) {
+                uint32_t *own = clips ? clips + (f * arrays + array) * 2 : 0;
+                __m512 more = byte_code(sum[2 * f][v], s, 0, own, 16 * v), less = byte_code(sum[2 * f + 1][v], s, 0, own ? own + 1 : 0, 16 * v);
+                codes[2 * f + v] = _mm512_add_ps(codes[2 * f + v], _mm512_sub_ps(more, less));
+            }
     }
 }
 
@@ -95,7 +106,8 @@ static void pack_bytes(const analog_layer *s, const float *weights, int taps, in
 }
 
 /* as analog_codes of analog.c */
-static int byte_codes(const analog_layer *s, const geometry *g, const int32_t *places, const int8_t *inputs, const float *weights, float *codes) {
+static int byte_codes(const analog_layer *s, const geometry *g, const int32_t *places, const int8_t *inputs, const float *weights, float *codes,
+                      uint32_t *clips) {
     int width = s->separate ? BYTE_SPLIT : BYTE_FILTERS, blocks = (g->own + width - 1) / width, all = blocks * s->groups;
     int arrays = (g->taps + s->rows - 1) / s->rows, fours = 0;
     size_t bytes = g->plane * g->phases * s->channels;
@@ -110,7 +122,9 @@ static int byte_codes(const analog_layer *s, const geometry *g, const int32_t *p
     int8_t *image = malloc(bytes + 2 * PANEL);
     quad *packed = malloc(sizeof(quad) * all * (fours + 1)), *begins = malloc(sizeof(quad) * all * arrays);
     __m512i *panel = aligned_alloc(64, sizeof(__m512i) * 2 * (fours + 1));
-    absent = absent || !image || !packed || !begins || !panel;
+    int reads = arrays * (s->separate ? 2 : 1);
+    uint32_t *found = malloc(sizeof(uint32_t) * BYTE_FILTERS * reads);
+    absent = absent || !image || !packed || !begins || !panel || !found;
     for (int n = 0; n < all && !absent; n++) {
         int many = g->own - n % blocks * width, filter = n / blocks * g->own + n % blocks * width;
         pack_bytes(s, weights + (size_t)filter * g->taps, g->taps, many < width ? many : width, packed + (size_t)n * fours, begins + (size_t)n * arrays);
@@ -134,14 +148,16 @@ static int byte_codes(const analog_layer *s, const geometry *g, const int32_t *p
                 int filter = n / blocks * g->own + n % blocks * width, many = g->own - n % blocks * width;
                 if (n % blocks == 0) gather(image + (size_t)(n / blocks) * g->share * g->phases * g->plane + p, tap_places, fours, panel);
                 __m512 sums[BYTE_FILTERS * 2];
-                if (s->separate) byte_split_block(s, panel, packed + (size_t)n * fours, ends, arrays, sums);
-                else byte_block(s, panel, packed + (size_t)n * fours, begins + (size_t)n * arrays, ends, arrays, sums);
+                uint32_t *own = clips ? memset(found, 0, sizeof(uint32_t) * width * reads) : 0;
+                if (s->separate) byte_split_block(s, panel, packed + (size_t)n * fours, ends, arrays, sums, own);
+                else byte_block(s, panel, packed + (size_t)n * fours, begins + (size_t)n * arrays, ends, arrays, sums, own);
+                if (clips) keep_clips(clips, g, found, (size_t)b * s->filters + filter, many < width ? many : width, reads, p);
                 for (int f = 0; f < width && f < many; f++)
                     store(codes + ((size_t)b * s->filters + filter + f) * s->out_height * s->out_width, (const vec *)(sums + 2 * f), 2, g->pitch, s->out_width, p,
                           last);
             }
         }
     }
-    free(ends); free(tap_places); free(image); free(packed); free(begins); free(panel);
+    free(ends); free(tap_places); free(image); free(packed); free(begins); free(panel); free(found);
     return absent;
 }
