@@ -1,10 +1,12 @@
-"""Speed of exact emulation of approximate arithmetic against plain fp32 layers of torch, and its exactness.
+"""Speed of exact emulation of approximate arithmetic over plain fp32 layers of torch: every goal, one line each.
 
-    python benchmarks/approximate_speed.py [--repeats 15]
+    python benchmarks/approximate_speed.py [--repeats 15] [--part stochastic ...]
 
 One thread. Candidate and baseline take turns; a figure is the smallest of three medians of the thread's own processor
-time, which a busy neighbour disturbs less than the wall clock. A goal is a line ``goal: NAME | reached VALUE | wanted
-BOUND | met``; what this machine cannot run says so. The exit status is 0 either way.
+time, which a busy neighbour disturbs less than the wall clock, on operands of a trained network (`layer_timing`). A
+goal is a line ``goal: NAME | reached VALUE | wanted BOUND | met``; what this machine cannot run says so. The exit
+status is 0 either way. Parts: stochastic streams here, analog arrays and multipliers in the scripts beside it;
+`approximate_exactness.py` has the comparison with slow references, `approximate_headline.py` whole trainings.
 """
 
 from __future__ import annotations
@@ -12,34 +14,23 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
+import platform
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
+from layer_timing import AVX2_FACTOR, LAYER, forward, goal, operands, plain, plain_step, seconds, shape_goals, step
 
-from slipstick.core.window import WholeNumbers, Window
-from slipstick.formats import format_of
 from slipstick.formats.arithmetic import stochastic_layer as kernels
 from slipstick.formats.arithmetic.kernels.native_library import native_library
 from slipstick.formats.arithmetic.stochastic import Stochastic
-from slipstick.formats.arithmetic.stochastic_oracle import _stochastic_oracle
-from slipstick.training.approximate_layers import _ExactForward, _LayerProduct
 
-LAYER = (16, 64, 64, 3, 16, 1)  # images, channels, filters, kernel, side, stride: the theory's section 6
-SHAPES = {  # inputs of the networks that the studies train: their layers with the most products
-    "TinyConv 1": (16, 3, 32, 5, 32, 1), "TinyConv 2": (16, 32, 32, 5, 16, 1), "TinyConv 3": (16, 32, 64, 5, 8, 1),
-    "ResNet-8 1": (16, 16, 16, 3, 32, 1), "ResNet-8 2": (16, 32, 32, 3, 16, 1), "ResNet-8 down": (16, 16, 32, 3, 32, 2),
-    "ResNet-14 3": (16, 64, 64, 3, 8, 1), "ResNet-18 14x14": (16, 256, 256, 3, 14, 1),
-    "ResNet-18 7x7": (16, 512, 512, 3, 7, 1), "MobileNet depth-wise": (16, 64, 0, 3, 14, 1),
-    "MobileNet 1x1": (16, 128, 128, 1, 14, 1), "1x1 7x7": (16, 256, 256, 1, 7, 1),
-}  # fmt: skip
+PARTS = ("stochastic", "shapes", "paths", "analog", "multipliers")
+STEP, PORTABLE = 3.0, 8.0  # goals over the plain layer: a training step, and the forward pass in numba
+TEXT = "int8@stochastic:length=32"
 RATE = """
 #include <immintrin.h>
 #include <stdio.h>
@@ -52,7 +43,7 @@ static double now(void) {
 int main(void) {
     __m512i a[12], x = _mm512_set1_epi32(7), y = _mm512_set1_epi32(3);
     for (int i = 0; i < 12; i++) a[i] = _mm512_set1_epi32(i);
-    double best = 0;
+    double best = 0, hertz = 0;
     for (int r = 0; r < 5; r++) {
         double start = now();
         for (long i = 0; i < 5000000; i++) {
@@ -66,98 +57,32 @@ int main(void) {
         for (long i = 0; i < 50000000; i++) __asm__ volatile("add %0, %0" : "+r"(z));
         double clock = 5e7 / (now() - start);
         if (logic / clock > best) best = logic / clock;
+        if (clock > hertz) hertz = clock;
     }
     for (int i = 1; i < 12; i++) a[0] = _mm512_xor_si512(a[0], a[i]);
-    printf("%.2f %d\\n", best, _mm512_reduce_add_epi32(a[0]) & 1);
+    printf("%.2f %.3g %d\\n", best, hertz, _mm512_reduce_add_epi32(a[0]) & 1);
 }
 """
 
 
-def operands(shape: tuple[int, ...]) -> tuple[WholeNumbers, WholeNumbers, Window]:
-    """Return inputs behind a ReLU and weights of about the spread of a trained layer, as whole numbers."""
-    images, channels, filters, kernel, side, stride = shape
-    random, groups = np.random.default_rng(1), 1 if filters else channels
-    x = np.clip(np.rint(random.normal(0, 35, (images, channels, side, side))), 0, 127).astype(np.int16)
-    taps = (filters or channels, channels // groups, kernel, kernel)
-    w = np.clip(np.rint(random.normal(0, 9, taps)), -127, 127).astype(np.int16)
-    pad = (kernel // 2, kernel // 2)
-    return WholeNumbers(x, 128), WholeNumbers(w, 128), Window((stride, stride), (pad, pad), groups=groups)
-
-
-def forward(shape: tuple[int, ...], text: str) -> Callable[[], object]:
-    """Return a forward pass on whole numbers, as training hands them over."""
-    x, w, window = operands(shape)
-    arithmetic = format_of(f"int8@{text}").arithmetic
-    return lambda: arithmetic.layer_sums(x, w, window)
-
-
-def plain(shape: tuple[int, ...]) -> Callable[[], object]:
-    """Return torch's fp32 convolution of the same shape."""
-    x, w, window = operands(shape)
-    a, b = (torch.from_numpy(part.elements.astype(np.float32)) for part in (x, w))
-
-    def run() -> object:
-        with torch.inference_mode():
-            return torch.nn.functional.conv2d(
-                a, b, stride=window.stride, padding=tuple(pad[0] for pad in window.padding), groups=window.groups
-            )
-
-    return run
-
-
-def step(shape: tuple[int, ...], text: str | None) -> Callable[[], object]:
-    """Return a forward and backward pass from float tensors, plain (None) or on an arithmetic."""
-    x, w, window = operands(shape)
-    a, b = (torch.from_numpy(part.elements.astype(np.float32) / 128).requires_grad_() for part in (x, w))
-    scale, unit = torch.tensor(1.0), torch.tensor([1 / 128])
-    product = None if text is None else _LayerProduct(format_of(f"int8@{text}"), window)
-    ones = torch.ones(1)
-
-    def run() -> object:
-        a.grad = b.grad = None
-        if product is None:
-            y = torch.nn.functional.conv2d(a, b, padding=tuple(pad[0] for pad in window.padding), groups=window.groups)
-        else:
-            y = _ExactForward.apply(a, b, product, scale, unit)
-        y.backward(ones.expand_as(y))
-        return a.grad
-
-    return run
-
-
-def seconds(candidates: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Return the smallest of three medians of each candidate's processor time [s]; candidates take turns."""
-    best = dict.fromkeys(candidates, np.inf)
-    for run in candidates.values():
-        run()
-    for _ in range(3):
-        times: dict[str, list[float]] = {name: [] for name in candidates}
-        for _ in range(repeats):
-            for name, run in candidates.items():
-                start = time.thread_time()
-                run()
-                times[name].append(time.thread_time() - start)
-        for name, measured in times.items():
-            best[name] = min(best[name], statistics.median(measured))
-    return best
-
-
-def goal(name: str, reached: float, bound: float, text: str = "") -> None:
-    """Print a goal's line."""
-    verdict = "met" if reached <= bound else "missed"
-    print(f"goal: {name} | reached {reached:.2f}{text} | wanted <= {bound:.2f} | {verdict}", flush=True)
-
-
-def logic_operations() -> float | None:
-    """Return the 512 bit logic operations of a cycle, against a chain of additions; None where they cannot be built."""
+def logic_rate() -> tuple[float, float] | None:
+    """Return 512 bit logic operations a cycle and the clock [Hz], by a chain of additions; None: cannot be built."""
     with tempfile.TemporaryDirectory() as folder:
         source, program = Path(folder, "rate.c"), Path(folder, "rate")
         source.write_text(RATE)
         try:
             subprocess.run(["cc", "-O2", "-march=native", "-o", program, source], check=True, capture_output=True)
-            return float(subprocess.run([program], check=True, capture_output=True, text=True).stdout.split()[0])
+            words = subprocess.run([program], check=True, capture_output=True, text=True).stdout.split()
         except (OSError, subprocess.CalledProcessError):
             return None
+        return float(words[0]), float(words[1])
+
+
+def processor() -> str:
+    """Return the processor's name as the system gives it."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def in_another_process(repeats: int, **environment: str) -> dict[str, float] | None:
@@ -169,38 +94,45 @@ def in_another_process(repeats: int, **environment: str) -> dict[str, float] | N
 
 def ratios(repeats: int) -> dict[str, float]:
     """Return forward pass and training step of stochastic arithmetic over 32 cycles, over the plain ones."""
-    text = "stochastic:length=32"
-    times = seconds(
-        {
-            "plain": plain(LAYER), "forward": forward(LAYER, text), "plain step": step(LAYER, None),
-            "step": step(LAYER, text),
-        },
-        repeats,
-    )  # fmt: skip
+    runs = {"plain": plain(LAYER), "forward": forward(LAYER, TEXT), "plain step": plain_step(LAYER)}
+    times = seconds(runs | {"step": step(LAYER, TEXT)}, repeats)
     return {"forward": times["forward"] / times["plain"], "step": times["step"] / times["plain step"]}
 
 
-def stochastic(repeats: int, four: bool) -> None:
+def stochastic(repeats: int, rate: tuple[float, float] | None, bound: float) -> None:
     """Print the goals of stochastic arithmetic on the layer of the theory's section 6."""
-    texts = {name: f"stochastic:{text}" for name, text in (
+    texts = {name: f"int8@stochastic:{text}" for name, text in (
         ("or L=32", "length=32"), ("or L=64", "length=64"), ("or L=128", "length=128"), ("or2", "length=32,count=or2"),
         ("or3", "length=32,count=or3"),
     )}  # fmt: skip
     times = seconds({"plain": plain(LAYER)} | {name: forward(LAYER, text) for name, text in texts.items()}, repeats)
-    base, double = times["plain"], 1 if four else 2
-    note = f" of a convolution of {base * 1e3:.2f} ms"
-    goal("stochastic or, L=32, forward", times["or L=32"] / base, 1.5 if four else 2.5, note)
-    goal("stochastic or, L=64, forward", times["or L=64"] / base, 3.0 * double, note)
-    goal("stochastic or, L=128, forward", times["or L=128"] / base, 6.0 * double, note)
+    base, note = times["plain"], f" of a convolution of {times['plain'] * 1e3:.2f} ms"
+    goal("stochastic or, L=32, forward", times["or L=32"] / base, bound, note)
+    goal("stochastic or, L=64, forward", times["or L=64"] / base, 2 * bound if bound == FOUR else 6.0, note)
+    goal("stochastic or, L=128, forward", times["or L=128"] / base, 4 * bound if bound == FOUR else 12.0, note)
     goal("stochastic or2 over or", times["or2"] / times["or L=32"], 1.8)
     goal("stochastic or3 over or", times["or3"] / times["or L=32"], 2.8)
-    steps = ratios(repeats)
-    goal("stochastic or, L=32, training step, derivative exp(-s)", steps["step"], 3.0)
+    if rate is not None:
+        floor = multiply_words(LAYER) / (rate[0] * rate[1])
+        print(f"  floor, logic alone: {floor * 1e3:.2f} ms; forward {times['or L=32'] / floor:.2f} of it")
+    names = ("or L=32", "or L=64", "or L=128", "or2")
+    steps = seconds({"plain": plain_step(LAYER)} | {name: step(LAYER, texts[name]) for name in names}, repeats)
+    goal("stochastic or, L=32, training step, derivative exp(-s)", steps["or L=32"] / steps["plain"], STEP)
+    others = "; ".join(f"{name} {steps[name] / steps['plain']:.2f}" for name in names[1:])
+    print(f"  training steps of others, of {steps['plain'] * 1e3:.2f} ms: {others}")
 
 
-def other_paths(repeats: int, four: bool) -> None:
+def multiply_words(shape: tuple[int, int, int, int, int, int]) -> float:
+    """Return the products of a layer's words in 512 bits: those of weights that are not 0, 16 images at a time."""
+    x, w, window, _ = operands(shape, TEXT)
+    rows, columns = window.output(
+        (x.elements.shape[2], x.elements.shape[3]), (w.elements.shape[2], w.elements.shape[3])
+    )
+    return float((w.elements != 0).sum() * rows * columns * len(x.elements) / 16)
+
+
+def other_paths(repeats: int, bound: float) -> None:
     """Print the goals of the portable kernels and of AVX2 alone."""
-    bound = 1.5 if four else 2.5
     portable = in_another_process(repeats, SLIPSTICK_KERNELS="portable")
     narrow = in_another_process(
         repeats, SLIPSTICK_KERNELS="avx2", ATEN_CPU_CAPABILITY="avx2", ONEDNN_MAX_CPU_ISA="AVX2"
@@ -208,68 +140,52 @@ def other_paths(repeats: int, four: bool) -> None:
     if portable is None or narrow is None:
         print("goal: stochastic on other paths | not run: the process ended with an error")
         return
-    goal("stochastic or, L=32, forward, portable (numba)", portable["forward"], 8.0)
-    goal("stochastic or, L=32, forward, AVX2 alone (torch too)", narrow["forward"], 3 * bound)
-    goal("stochastic or, L=32, training step, AVX2 alone", narrow["step"], 3 * 3.0)
+    goal("stochastic or, L=32, forward, portable (numba)", portable["forward"], PORTABLE)
+    goal("stochastic or, L=32, forward, AVX2 alone (torch too)", narrow["forward"], AVX2_FACTOR * bound)
+    goal("stochastic or, L=32, training step, AVX2 alone", narrow["step"], AVX2_FACTOR * STEP)
 
 
-def shapes(repeats: int, four: bool) -> None:
-    """Print the forward pass on the shapes of other networks, their geometric mean and the worst."""
-    found: dict[str, float] = {}
-    for name, shape in SHAPES.items():
-        times = seconds({"plain": plain(shape), "or": forward(shape, "stochastic:length=32")}, max(3, repeats // 3))
-        found[name] = times["or"] / times["plain"]
-        print(f"  {name:22} {found[name]:6.2f} of {times['plain'] * 1e3:.3f} ms")
-    worst, mean = max(found, key=found.__getitem__), statistics.geometric_mean(found.values())
-    bound = 1.7 * (1.5 if four else 2.5)
-    goal("stochastic or, L=32, twelve shapes", mean, bound, f" (worst {worst}: {found[worst]:.2f})")
-
-
-def exactness() -> None:
-    """Print whether 10**5 outputs of every way of counting are those of the slow reference."""
-    x, w, window = operands((13, 4, 8, 3, 32, 1))
-    for text in (
-        "length=32",
-        "length=64,count=or2",
-        "length=128,count=or3",
-        "length=32,generator=sobol,seeds=separate",
-    ):
-        arithmetic = format_of(f"int8@stochastic:{text}").arithmetic
-        sums = arithmetic.layer_sums(x, w, window)
-        different = int((sums != _stochastic_oracle(arithmetic, x, w, window)).sum())
-        goal(f"outputs that differ from the reference, {text}", different, 0, f" of {sums.size:,}")
-
-
-def multipliers(repeats: int) -> None:
-    """Print the goals of table products: of this machine's kernels on all layers, then of the other kernels on one."""
-    script = [sys.executable, str(Path(__file__).with_name("multiplier_speed.py")), "--rounds", str(repeats)]
+def beside(script: str, *arguments: str, **environment: str) -> None:
+    """Run a script of this folder; it prints its own lines."""
     sys.stdout.flush()
-    for kernels_, extra in (("native", ["--shapes"]), ("avx2", []), ("portable", [])):
-        environment = {**os.environ, "SLIPSTICK_KERNELS": kernels_}
-        ran = subprocess.run([*script, *extra], env=environment, check=False)
-        if ran.returncode:
-            print(f"goal: multipliers, {kernels_} | not run: the process ended with an error")
+    command = [sys.executable, str(Path(__file__).with_name(script)), *arguments]
+    if subprocess.run(command, env={**os.environ, **environment}, check=False).returncode:
+        print(f"goal: {script} {environment} | not run: the process ended with an error")
+
+
+FOUR, TWO = 1.5, 2.5  # goals of the forward pass, with four and with two logic operations a cycle
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Print every goal of the parts that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=15, help="runs of a median")
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS, help="parts to run; all by default")
     parser.add_argument("--ratios", action="store_true", help="print the ratios of one layer as JSON, and nothing else")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.ratios:
         print(json.dumps(ratios(options.repeats)))
         return
-    logic = logic_operations()
-    print(f"512 bit logic operations a cycle: {'not measured' if logic is None else f'{logic:.1f}'}")
+    rate = logic_rate()
+    told = "not measured" if rate is None else f"{rate[0]:.1f} at {rate[1] / 1e9:.2f} GHz"
     native = native_library("stochastic", partial(kernels._agrees, Stochastic)) is not None
-    print(f"native kernels: {native}; torch {torch.__version__}")
-    four = logic is not None and logic > 3  # bounds are told for two and for four a cycle
-    stochastic(options.repeats, four)
-    other_paths(options.repeats, four)
-    shapes(options.repeats, four)
-    exactness()
-    multipliers(options.repeats)
+    print(
+        f"{processor()}; 512 bit logic operations a cycle: {told}; native kernels: {native}; torch {torch.__version__}"
+    )
+    bound = FOUR if rate is not None and rate[0] > 3 else TWO
+    if "stochastic" in options.part:
+        stochastic(options.repeats, rate, bound)
+    if "shapes" in options.part:
+        shape_goals("stochastic or, L=32, forward", TEXT, bound, options.repeats)
+        shape_goals("stochastic or, L=32, training step", TEXT, STEP, options.repeats, training=True)
+    if "paths" in options.part:
+        other_paths(options.repeats, bound)
+    if "analog" in options.part:
+        beside("analog_speed.py", "--repeats", str(options.repeats))
+    if "multipliers" in options.part:
+        for mode, extra in (("native", ["--shapes"]), ("avx2", []), ("portable", [])):
+            beside("multiplier_speed.py", "--repeats", str(options.repeats), *extra, SLIPSTICK_KERNELS=mode)
 
 
 if __name__ == "__main__":

@@ -175,7 +175,7 @@ def test_kernels_equal_the_reference(text: str, mode: str) -> None:
 
 
 def test_kernels_equal_each_other_on_many_outputs(mode: str) -> None:
-    """Thousands of outputs of three lengths and three counters; benchmarks/approximate_speed.py compares 10**5."""
+    """Thousands of outputs of three lengths and three counters; benchmarks/approximate_exactness.py compares 10**5."""
     random, window = np.random.default_rng(8), Window(padding=((1, 1), (1, 1)))
     x = WholeNumbers(np.maximum(random.integers(-100, 128, (17, 8, 6, 6)), 0).astype(np.int16), 128)
     w = WholeNumbers(np.clip(np.rint(random.normal(0, 6, (9, 8, 3, 3))), -127, 127).astype(np.int16), 128)
