@@ -32,7 +32,7 @@ def native_codes(
     window: Window,
     converter: Converter,
     rows: int,
-    clips: list[CodeArray] | None,
+    clips: list[CodeArray] | None = None,
 ) -> Float32Array | None:
     """Return codes [b, n, rows, columns] added up over arrays and columns; None where the kernel does not give them.
 
