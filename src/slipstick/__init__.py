@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from slipstick.verbs.estimate import estimate as estimate
     from slipstick.verbs.hybrid import hybrid as hybrid
     from slipstick.verbs.list_ import list_
+    from slipstick.verbs.mask import mask as mask
     from slipstick.verbs.measure import measure as measure
     from slipstick.verbs.ops import ops as ops
     from slipstick.verbs.place import place as place
@@ -96,6 +97,7 @@ _PUBLIC = {
     "estimate": "verbs.estimate",
     "hybrid": "verbs.hybrid",
     "list": "verbs.list_:list_",
+    "mask": "verbs.mask",
     "measure": "verbs.measure",
     "ops": "verbs.ops",
     "place": "verbs.place",

@@ -37,6 +37,8 @@ _PUBLIC_NAMES = {
     "joint transform correlator": 23,  # planes, lobes and their separation; detectors; layers by shots, its arithmetic
     "training by error models": 10,  # models, fits, bins, quality and drift of errors; phases and record of a training
     "binary weights": 1,
+    "masks in a Fourier plane": 19,
+    "network on light": 7,
 }
 MAX_PUBLIC_NAMES = sum(_PUBLIC_NAMES.values())
 
@@ -61,7 +63,8 @@ def _words(text: str) -> frozenset[str]:
 
 # A stem or class name means one thing in the house, but for these. name -> reason.
 _VERBS = _words(
-    """adapt calibrate cite compare emit epochs estimate hybrid measure ops place search show simulate train validate"""
+    """adapt calibrate cite compare emit epochs estimate hybrid mask measure ops place search show simulate train
+    validate"""
 )
 _FAMILIES = _words("""big_lstm gnmt inception mobilenet resnet vgg""")
 STEMS_ALLOWED = {

@@ -25,6 +25,10 @@ _COMMANDS = {
     "simulate": ("simulate:simulate", "A training step on a fabric's links, in events: what waits for what."),
     "place": ("place:place", "A network's operators onto devices that links join, with a proven bound."),
     "hybrid": ("hybrid:hybrid", "When more devices for one worker beat more workers: time to converge over devices."),
+    "mask": (
+        "mask:mask",
+        "A convolution kernel as a mask of mirrors in a Fourier plane, and what passes it otherwise.",
+    ),
     "epochs": ("epochs:epochs", "Measure here how many epochs each batch size takes, training a small network."),
     "adapt": ("adapt:adapt", "Compress a network's weights: its accuracy before and after, its bytes, layer by layer."),
     "measure": (

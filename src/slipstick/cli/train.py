@@ -61,8 +61,8 @@ def train(
     Parameters
     ----------
     network
-        mlp, tiny-conv, ds-cnn, resnet-8, resnet-14, resnet-20, resnet-18, resnet-50, mobilenet-v2, vgg-16, alexnet,
-        efficientnet-lite0.
+        mlp, tiny-conv, fourier-cnn, ds-cnn, resnet-8, resnet-14, resnet-20, resnet-18, resnet-50, mobilenet-v2, vgg-16,
+        alexnet, efficientnet-lite0.
     data
         digits, mnist, fashion-mnist, cifar10, cifar10-jpeg, or your own: a folder with a sub-folder for each class, idx
         or npz files.

@@ -68,9 +68,16 @@ def _tiny_conv(classes: int, shape: Shape) -> Any:
     return _module("small_networks").tiny_conv(classes, shape[2], shape[0])
 
 
+def _fourier_cnn(classes: int, shape: Shape) -> Any:
+    if shape[0] != shape[1] or shape[0] < 8:
+        raise SlipstickError("not an image for this network", value=shape, allowed="a square from 8 pixels")
+    return _module("fourier_cnn").fourier_cnn(classes, shape[2], shape[0])
+
+
 NETS: dict[str, _Net] = {
     "mlp": _Net(lambda k, s: _module("small_networks").mlp(k, s[0] * s[1] * s[2]), _TEN, (8, 8, 1)),
     "tiny-conv": _Net(_tiny_conv, _TEN, _CIFAR),
+    "fourier-cnn": _Net(_fourier_cnn, _TEN, _CIFAR),
     "ds-cnn": _Net(lambda k, s: _module("small_networks").ds_cnn(k, s[2]), _WORDS, _KEYWORDS),
     **{f"resnet-{depth}": _small_resnet(depth) for depth in (8, 14, 20)},  # He et al. 1512.03385, section 4.2
     "resnet-18": _resnet((2, 2, 2, 2), "basic"),
@@ -107,4 +114,7 @@ def module(name: str, data: DataSet | None = None, *, classes: int | None = None
     if net is None:
         raise SlipstickError("no such network", path="net", value=name, allowed=NETS)
     image_shape = shape or (data.shape if data else net.shape)
-    return net.build(classes or (len(data.classes) if data else net.classes), image_shape)
+    built = net.build(classes or (len(data.classes) if data else net.classes), image_shape)
+    if data is not None:
+        _module("fourier_cnn").show_range(built, data.normal)
+    return built
