@@ -55,6 +55,9 @@ def test_injection_says_its_exact_share_and_the_quality_of_its_models(digits_net
     assert report.metrics["training"]["epoch"].value > 0
     rows = report.breakdowns["error models"].rows
     assert [row[:2] for row in rows] == [(report.breakdowns["layers"].rows[-1][0], 1)]
+    training = report.metrics["training"]
+    assert training["error_mean"].value == rows[0][3]  # the worst of one layer
+    assert rows[0][0] in training["error_deviation"].source
     assert report.detail.after.mean() > report.detail.rounded.mean() - 0.02
     assert set(report.detail.module.state_dict()) == set(net.state_dict())
     exact = adapt(net, FORMATS, digits, retraining=Retraining(epochs=1), **options)

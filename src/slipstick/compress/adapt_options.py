@@ -16,6 +16,7 @@ Weighing = Literal["bytes", "cycles"]
 Policy = Literal["step", "epoch", "learned"]
 PoolFit = Literal["weights", "outputs"]
 Method = Literal["exact", "inject", "inject+finetune", "proxy"]
+Errors = Literal["auto", "sum", "sum+fixed", "channel", "channel+fixed", "operands", "operands+fixed"]
 _MAX_ACTIVATION_BITS = 8
 _MAX_COLUMNS = 65536  # as of an array
 
@@ -49,9 +50,8 @@ class CalibrationImages:
         ------
         SlipstickError for what is no list of whole numbers from 2 to 8.
         """
-        texts = [part.strip() for part in self.activations.split(",") if part.strip()] if isinstance(
-            self.activations, str
-        ) else [str(bits) for bits in self.activations]  # fmt: skip
+        parts = self.activations.split(",") if isinstance(self.activations, str) else map(str, self.activations)
+        texts = [part.strip() for part in parts if part.strip()]
         for text in texts:
             if not text.isdecimal() or not 2 <= int(text) <= _MAX_ACTIVATION_BITS:
                 allowed = f"whole numbers from 2 to {_MAX_ACTIVATION_BITS}, such as 8,6,4,2"
@@ -67,8 +67,7 @@ class ShiftSchedule:
     "Divide this average of shifts over the filters of all layers, where they matter most."
 
     weighed: Weighing = "bytes"
-    """What the average counts: bytes (groups) or cycles (the system's; for a .tflite file without one, groups times
-    positions)."""
+    "What the average counts: bytes (groups) or cycles (the system's, or of a .tflite file groups times positions)."
 
     columns: int | None = None
     "Filters that share their shifts; default: the columns of the array whose cycles count, else 1."
@@ -99,8 +98,7 @@ class Retraining:
     "Seed of the order and augmentation of retraining."
 
     renew: Policy = "step"
-    """Encode the weights anew at every step of retraining, or at every epoch; or learned: at every step, while the
-    pools' vectors move too."""
+    "Encode weights anew at every step of retraining or every epoch; learned: every step, and the pools' vectors move."
 
     choosing: float = 0.95
     "Share of the steps in which learned pools choose vectors anew; then indices stand, and vectors settle."
@@ -111,6 +109,9 @@ class Retraining:
     method: Method = "exact"
     """Training passes on approximate hardware: its own sums (exact), the smooth stand-in with errors of a calibrated
     model (inject), the same but for an exact last fifth of the epochs (inject+finetune), the stand-in alone (proxy)."""
+
+    errors: Errors = "auto"
+    "Model of errors: by sum, channel or operands, +fixed by place; auto: operands of a table, else sum, both +fixed."
 
     folder: Path | None = None
     "Keep the state of retraining there; the same command goes on from it."

@@ -47,20 +47,19 @@ def retrain(
     SlipstickError for a network that cannot be trained, as `slipstick.training.train` and `TrainingPhases` raise it.
     """
     if network.module is None:
-        message = "cannot be trained: its arithmetic is that of integers"
-        raise SlipstickError(message, path="retrain", value=network.name)
+        raise SlipstickError("cannot be trained: its arithmetic is of integers", path="retrain", value=network.name)
     formatted: Any = require("slipstick.training.parametrization", "torch")
     pools: Any = require("slipstick.training.learned_pools", "torch")
     learned = retraining.renew == "learned"
     copy: Any = network.with_weights(_starts(network, compression) if learned else {}, compression.biases)
-    sides, scales = dict(compression.sides), dict[str, float]()
+    sides, scales, layers = dict(compression.sides), dict[str, float](), hardware and hardware.formats
     if hardware is not None:
         sides |= {name: {**sides.get(name, {}), **side} for name, side in hardware.sides.items()}
         scales = dict(hardware.input_scales)
     formatted.attach(copy.module, compression.formats, sides=sides, policy=retraining.renew, input_scales=scales)
     formatted.encoded_weights(copy.module)  # before a checkpoint is read: what an epoch sees belongs to its state
     injection: Any = require("slipstick.training.error_injection", "torch")
-    phases = injection.TrainingPhases(copy.module, hardware and hardware.formats, retraining.method, retraining.epochs)
+    phases = injection.TrainingPhases(copy.module, layers, retraining.method, retraining.epochs, retraining.errors)
     recipe = Recipe(epochs=retraining.epochs, rate=largest_rate(network, retraining), seed=retraining.seed)
     history = train(
         copy.module, data, recipe, normal=copy.normal, folder=retraining.folder,

@@ -205,6 +205,13 @@ class Arithmetic(ABC):
         """Return the group of each tap of a filter [channels, rows, columns]: stand-ins of groups are added."""
         return np.zeros(shape, np.int64)
 
+    def error_table(self, full: tuple[int, int]) -> IntArray | None:
+        """Return the errors of products of whole numbers, [2 full + 1 of inputs, 2 full + 1 of weights], from -full.
+
+        None where an error is not that of a product of its own, as where sums saturate or are converted.
+        """
+        return None
+
     def product_error(self, encoding: Encoding) -> float:
         """Return the largest error of a sum against its stand-in, over its terms' magnitudes; roundings left out."""
         return 0.0

@@ -158,6 +158,8 @@ def _inputs(
     retraining = options.retraining
     if retraining.method != "exact":
         inputs["method"] = retraining.method
+    if retraining.errors != "auto":
+        inputs["errors"] = retraining.errors
     return {
         **inputs, "epochs": retraining.epochs, "rate": largest_rate(network, retraining), "seed": retraining.seed,
     }  # fmt: skip

@@ -20,7 +20,8 @@ _LAYER_COLUMNS = {
     "layer": "", "kind": "", "format": "", "shifts": "", "weights": "B", "noise over signal": "", "sensitivity": "",
 }  # fmt: skip
 _MODEL_COLUMNS = {
-    "layer": "", "type": "", "fits": "", "R2 of mean": "", "R2 of deviation": "", "variance explained": "",
+    "layer": "", "type": "", "fits": "", "R2 of mean": "", "at most": "", "R2 of deviation": "", "at most ": "",
+    "variance explained": "", "fixed": "",
 }  # fmt: skip
 _BITS = "bits of activations"  # the breakdown
 
@@ -37,7 +38,7 @@ def _adapted_report(adaptation: _Adaptation, inputs: Mapping[str, Any], epochs: 
         metrics["array"] = _array_metrics(question, adaptation.compression.encoded)
     tables = {"layers": Table.of(_LAYER_COLUMNS, _layer_rows(adaptation))}
     if trained_how is not None and trained_how.models:
-        rows = [(name, *vars(model).values()) for name, model in trained_how.models.items()]
+        rows = [(name, m.kind, m.fits, *vars(m.quality).values()) for name, m in trained_how.models.items()]
         tables["error models"] = Table.of(_MODEL_COLUMNS, rows)
     if adaptation.bits:
         tables[_BITS] = Table.of({"bits": "", "accuracy": "fraction"}, adaptation.bits.items())
@@ -55,10 +56,23 @@ def _adapted_report(adaptation: _Adaptation, inputs: Mapping[str, Any], epochs: 
 
 
 def _training(training: HardwareTraining) -> dict[str, Metric]:
-    """Return how layers on approximate hardware were trained."""
-    return {
+    """Return how layers on approximate hardware were trained, and the quality of the worst error model."""
+    metrics = {
         "exact_epochs": Metric(training.exact_share, "fraction", "given", f"method {training.method}"),
         "epoch": Metric(training.seconds, "s", "measured", "wall clock, validation included"),
+    }
+    qualities = {name: model.quality for name, model in training.models.items()}
+    if not qualities:
+        return metrics
+    mean, deviation = (min(qualities, key=lambda name: vars(qualities[name])[part]) for part in ("mean", "spread"))
+    note = "R2 over bins of the sum, at most {:.3f} by the bins' own error"
+    worst = {
+        "error_mean": (mean, qualities[mean].mean, qualities[mean].mean_ceiling),
+        "error_deviation": (deviation, qualities[deviation].spread, qualities[deviation].spread_ceiling),
+    }
+    return metrics | {
+        part: Metric(value, "", "measured", f"worst layer: {name}", note.format(ceiling))
+        for part, (name, value, ceiling) in worst.items()
     }
 
 

@@ -8,7 +8,7 @@ part, which hardware counts apart.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -55,6 +55,10 @@ class _Operands:
         if below is not None:
             positive, negative = positive + _convolve(window, below, less), negative + _convolve(window, below, more)
         return _expected(positive, counted), _expected(negative, counted)
+
+    def first(self, images: int) -> _Operands:
+        """Return the operands of the first images."""
+        return self if images == len(self.codes) else replace(self, codes=self.codes[:images], a=self.a[:images])
 
     def hardware(self, images: int) -> tuple[FloatArray, ...] | None:
         """Return the hardware's sums of the first images by parts, as `smooth` has them; None where it has no parts.

@@ -87,11 +87,16 @@ class Approximate(Arithmetic):
 
         return _table_layer(self.multiplier, inputs, weights, window)
 
+    def error_table(self, full: tuple[int, int]) -> IntArray:
+        """Return the table's products less the exact ones, by whole numbers from -full to full."""
+        a, w = (np.arange(-size, size + 1) for size in full)
+        return self.multiplier.multiply(a[:, None], w) - np.multiply.outer(a, w)
+
     def product_error(self, encoding: Encoding) -> float:
         """Return the worst relative error of a product; infinite if a product of zero is not zero."""
         codes = np.arange(-encoding.full_scale, encoding.full_scale + 1)
         exact = np.abs(np.multiply.outer(codes, codes))
-        errors = np.abs(self.multiplier.multiply(codes[:, None], codes) - np.multiply.outer(codes, codes))
+        errors = np.abs(self.error_table((encoding.full_scale, encoding.full_scale)))
         return np.inf if errors[exact == 0].any() else float((errors / np.maximum(exact, 1)).max())
 
     def stand_in(self, encoding: Encoding) -> StandIn:

@@ -73,13 +73,14 @@ def load_weights(net: nn.Module, path: str | Path) -> dict[str, str]:
 def fill(net: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
     """Copy tensors into a module's parameters and buffers; names and shapes must match one to one.
 
+    A buffer without elements takes any shape: its module knows the shape from its first pass on.
     A module built under ``torch.device("meta")`` takes memory only when all of them fit.
     """
     expected_tensors = net.state_dict()
     _same_names("missing", expected_tensors.keys() - tensors.keys(), where)
     _same_names("not of this network", tensors.keys() - expected_tensors.keys(), where)
     for name, tensor in tensors.items():
-        if tensor.shape != expected_tensors[name].shape:
+        if tensor.shape != expected_tensors[name].shape and expected_tensors[name].numel():
             allowed = str(tuple(expected_tensors[name].shape))
             raise SlipstickError("another shape", path=f"{where}: {name}", value=tuple(tensor.shape), allowed=allowed)
     if any(tensor.is_meta for tensor in expected_tensors.values()):
