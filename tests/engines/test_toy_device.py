@@ -166,7 +166,9 @@ def test_compare_puts_it_beside_an_array() -> None:
 def test_the_json_schema_of_a_system_lists_the_kind() -> None:
     members = System.model_json_schema()["properties"]["device"]["oneOf"]
     kinds = {member["properties"]["kind"]["const"]: member for member in members}
-    assert kinds.keys() == device_kinds().keys() == {"accelerator", "array", "board", "crossbar", "dot-product", "host"}
+    assert kinds.keys() == device_kinds().keys() == {
+        "accelerator", "array", "board", "correlator", "crossbar", "dot-product", "host", "photonic-array",
+    }  # fmt: skip
     assert kinds["crossbar"]["properties"]["lines"]["description"] == "Word lines, and bit lines, of one tile"
     assert set(kinds["crossbar"]["required"]) >= {"lines", "read_time", "energy"}
 

@@ -36,6 +36,7 @@ _PUBLIC_NAMES = {
     "shots of convolutions in light": 7,  # geometry of a convolution, tiling of its rows
     "joint transform correlator": 23,  # planes, lobes and their separation; detectors; layers by shots, its arithmetic
     "errors by operands and places, noise by counting": 8,  # samples, bins, their model, its quality; terms; noise
+    "correlators and photonic arrays": 28,  # layers' counts, link budget, cost, devices, runs, estimates, pictures
     "training by error models": 10,  # models, fits, bins, quality and drift of errors; phases and record of a training
     "binary weights": 1,
     "masks in a Fourier plane": 19,

@@ -30,7 +30,12 @@ from slipstick.core.spec import Spec
 
 _GROUP = "slipstick.devices"  # of entry points
 # modules of own kinds outside of core, imported when a kind is looked up there
-_DOMAINS = ("slipstick.edge.board", "slipstick.array.dot_product_array")
+_DOMAINS = (
+    "slipstick.edge.board",
+    "slipstick.array.dot_product_array",
+    "slipstick.optics.correlator_device",
+    "slipstick.optics.photonic_array",
+)
 
 
 class Surroundings(Protocol):
@@ -148,7 +153,9 @@ class _UnionSchema:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Return the union of the schemas of all kinds, those of installed packages included."""
-        members = [handler(device.__pydantic_core_schema__) for device in device_kinds().values()]
+        members = [
+            handler.resolve_ref_schema(handler(device.__pydantic_core_schema__)) for device in device_kinds().values()
+        ]
         return {"oneOf": members, "discriminator": {"propertyName": "kind"}}
 
 

@@ -22,5 +22,5 @@ def _origin_counts(sources: Iterable[str]) -> str:
 
 def _origin(source: str) -> str:
     """Return how a number was found, by the first words of its source; a publication that we recollect is no source."""
-    published = "recollected" if "recollection" in source else "published"
+    published = "recollected" if "recollection" in source or source.startswith("from memory") else "published"
     return next((origin for origin in _ORIGINS if source.startswith(origin)), published)

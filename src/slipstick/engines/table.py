@@ -165,6 +165,17 @@ ENGINES: tuple[Engine, ...] = (
         "slipstick.array.dot_product_estimate:estimate", max_devices=1,
     ),
     Engine(
+        "estimate", "correlator", ("graph",), (Phase.INFER,), (),
+        "slipstick.optics.correlator_estimate:estimate", max_devices=1,
+        sweep="slipstick.optics.architecture_sweep:ARCHITECTURES",
+        objectives=("efficiency.samples_per_joule", "edp.sample", "area.total"),
+    ),
+    Engine(
+        "estimate", "photonic-array", ("graph",), (Phase.INFER,), (),
+        "slipstick.optics.photonic_array_estimate:estimate", max_devices=1,
+        objectives=("efficiency.samples_per_joule", "edp.sample", "area.total"),
+    ),
+    Engine(
         "estimate", "board", ("graph",), (Phase.INFER,), ("formats.layers",),
         "slipstick.edge.board_estimate:estimate", options=("accuracies",), default_plan="formats=int8",
         max_devices=1,

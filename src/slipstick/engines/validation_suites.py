@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from slipstick.core.progress import Progress
 
 _VARIABLE = "SLIPSTICK_DATA"
-_VALIDATIONS = tuple(f"slipstick.{part}.validation" for part in ("array", "cluster", "fabric", "engines"))
+_VALIDATIONS = tuple(f"slipstick.{part}.validation" for part in ("array", "cluster", "fabric", "optics", "engines"))
 
 
 def validation_report(

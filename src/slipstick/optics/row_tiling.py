@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Literal
 
+import numpy as np
+
+from slipstick.core.arrays import IntArray
 from slipstick.core.convolution_geometry import ConvolutionGeometry
 from slipstick.core.errors import SlipstickError
 
@@ -141,17 +144,23 @@ class RowTiling:
     def lit_pixels(self) -> int:
         """Pixels that all shots of one channel light together: conversions of the inputs, padding excluded."""
         (high, wide), ((top, _), (left, _)) = self.geometry.image, self.geometry.padding
-        lit = 0
-        for shot in self.shots():
-            rows = _overlap(shot.row - top, self._rows_lit(shot), high)
-            first = shot.column - left if self.mode == "partition" else 0
-            lit += rows * _overlap(first, self.columns, wide)
-        return lit
+        results, columns = self.geometry.dense_output
+        below, kernel_high = self.geometry.dilation[0], self.geometry.kernel[0]
+        tops = np.arange(0, results, self.output_rows)
+        heights = np.minimum(self.output_rows, results - tops)  # rows of results
+        rows = 0
+        for first, _ in self._tap_ranges:
+            kernel_row = self._kernel_row(first)
+            lit = heights + (min(self.kernel_rows, kernel_high - kernel_row) - 1) * below
+            rows += int(_overlap(tops + kernel_row * below - top, lit, high).sum())
+        if self.mode != "partition":
+            return rows * wide
+        return rows * int(_overlap(np.arange(0, columns, self.output_columns) - left, self.columns, wide).sum())
 
-    def _rows_lit(self, shot: Shot) -> int:
-        """Return the rows that a shot lights, as many as its results need."""
-        kernel_rows = min(self.kernel_rows, self.geometry.kernel[0] - shot.kernel_row)
-        return shot.output_rows + (kernel_rows - 1) * self.geometry.dilation[0]
+    def _kernel_row(self, tap: int) -> int:
+        """Return the first row of the kernel of the shot that takes a tap."""
+        row = tap // self.geometry.kernel[1]
+        return row - row % self.kernel_rows
 
     @property
     def _tap_ranges(self) -> tuple[tuple[int, int], ...]:
@@ -171,8 +180,7 @@ class RowTiling:
             for left in range(0, wide, self.output_columns):
                 rows, columns = min(self.output_rows, high - top), min(self.output_columns, wide - left)
                 for first, last in self._tap_ranges:
-                    kernel_row = first // self.geometry.kernel[1]
-                    kernel_row -= kernel_row % self.kernel_rows
+                    kernel_row = self._kernel_row(first)
                     yield Shot(top + kernel_row * below, left, top, rows, left, columns, kernel_row, first, last)
 
 
@@ -275,6 +283,7 @@ def _partition(geometry: ConvolutionGeometry, light: CorrelatorInput) -> RowTili
     return RowTiling(geometry, "partition", 1, signal, signal, 1, part, 1, light.taps)
 
 
-def _overlap(first: int, length: int, size: int) -> int:
+def _overlap(first: IntArray, length: IntArray | int, size: int) -> IntArray:
     """Return how many of `length` places from `first` on lie within 0 up to `size`."""
-    return max(0, min(first + length, size) - max(first, 0))
+    within: IntArray = np.maximum(0, np.minimum(first + length, size) - np.maximum(first, 0))
+    return within
