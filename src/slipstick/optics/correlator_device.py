@@ -13,7 +13,7 @@ from slipstick.core.spec import Spec
 from slipstick.optics.row_tiling import CorrelatorInput, Guard, Packing, Strides
 
 _Count = Annotated[int, Field(gt=0, le=2**20)]
-_Decibels = Annotated[float, Field(ge=0, le=200)]
+_Decibels = Annotated[float, Field(ge=0, le=200)]  # a factor of 1e20: beyond it no light is left
 _Bits = Annotated[int, Field(gt=0, le=16)]
 
 
@@ -104,8 +104,9 @@ class Correlator(Device):
     guard: Guard = Field(default="full", description="Zeros between rows of an image: none (inexact), full, shared")
     strides: Strides = Field(default="discard", description="Strided layers: discard results, or polyphase")
     packing: Packing = Field(default="none", description="What shares a shot where it fits: none, images, channels")
-    signs: Annotated[int, Field(ge=1, le=2)] = Field(
-        default=2, description="Shots for the signs of weights: 2 where weights are split into positive and negative"
+    signs: Annotated[int, Field(ge=1, le=4)] = Field(
+        default=2,
+        description="Shots for signs: 2 where weights are split into positive and negative, 4 where inputs are, too",
     )
     pointwise: Literal["light", "electronics"] = Field(default="light", description="Where 1x1 convolutions run")
     dense: Literal["light", "electronics", "skip"] = Field(
