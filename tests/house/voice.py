@@ -37,6 +37,8 @@ _PUBLIC_NAMES = {
     "joint transform correlator": 23,  # planes, lobes and their separation; detectors; layers by shots, its arithmetic
     "errors by operands and places, noise by counting": 8,  # samples, bins, their model, its quality; terms; noise
     "correlators and photonic arrays": 28,  # layers' counts, link budget, cost, devices, runs, estimates, pictures
+    "golden vectors": 14,  # their layers and files, operands of layers on hardware
+    "references of golden vectors, written into folders": 16,
     "training by error models": 10,  # models, fits, bins, quality and drift of errors; phases and record of a training
     "binary weights": 1,
     "masks in a Fourier plane": 19,

@@ -1,4 +1,4 @@
-"""The command `emit`: firmware of a network for a board."""
+"""The command `emit`: firmware of a network for a board, golden vectors for an array."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from slipstick.cli.output import _put, _require_writable, _say
 from slipstick.engines.verb_options import EmitOptions
 
 _INPUTS = Inputs()
-_Board = Annotated[str, Parameter(help="A board (slipstick list systems), such as nucleo-f446, or a YAML file.")]
+_Board = Annotated[
+    str,
+    Parameter(
+        name=("--board", "--system"),
+        help="A board (firmware), such as nucleo-f446; a dot-product array (golden vectors), such as "
+        "stochastic-256x64; or a YAML file.",
+    ),
+]
 _Out = Annotated[Path | None, Parameter(help="The folder, new or empty. Default: none, only the report.")]
 
 
@@ -26,7 +33,7 @@ def emit(
     display: Shown = PLAIN,
     **options: Unpack[EmitOptions],
 ) -> None:
-    """Write a network's firmware for a board: C99 in integers, with the kernels that it needs, and projects."""
+    """Write a network's firmware for a board (C99 in integers), or golden vectors of its layers on an array."""
     from slipstick.datasets import data_set
     from slipstick.trained import open_network
     from slipstick.verbs.emit import emit as verb

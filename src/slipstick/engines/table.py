@@ -210,6 +210,11 @@ ENGINES: tuple[Engine, ...] = (
         "slipstick.engines.emit_firmware:emit_firmware",
         options=("data", "out", "run", "patches", "arena", "stream", "overwrite"), max_devices=1, needs_integers=True,
     ),
+    Engine(
+        "emit", "dot-product", ("trained",), (Phase.INFER,), ("formats.layers",),
+        "slipstick.engines.emit_vectors:emit_vectors",
+        options=("data", "out", "layers", "images", "trace", "overwrite"), max_devices=1,
+    ),
 )  # fmt: skip
 
 _registered: list[Engine] = []

@@ -84,11 +84,12 @@ class SimulateOptions(QuestionOptions, total=False):
 
 
 class EmitOptions(TypedDict, total=False):
-    """Options of the verb `emit`: how it becomes integers, how weights are stored, how layers are walked."""
+    """Options of the verb `emit`: firmware of a board, and golden vectors of a dot-product array."""
 
     data: str | Path | DataSet | None
     """A data set's name (digits, cifar10-jpeg, ...) or path, whose training images calibrate a network in real numbers:
-    .safetensors, .onnx, a torch module. An 8-bit .tflite file needs none."""
+    .safetensors, .onnx, a torch module. An 8-bit .tflite file needs none. Golden vectors are of its first test
+    images."""
 
     formats: str
     """Of the weights, as adapt takes them: swis:3, pool:size=64, or by patterns. Those of shared shifts, four bits and
@@ -109,6 +110,16 @@ class EmitOptions(TypedDict, total=False):
     stream: bool
     """Take one row of the input a call (a new frame of sound, say) and keep what windows need of the earlier ones. For
     layers of stride 1 without padding along rows."""
+
+    layers: str | None
+    "Golden vectors of these layers alone: names with * for any text, by comma. Default: all."
+
+    images: int | None
+    "Test images whose golden vectors are written. Default: 1."
+
+    trace: int | None
+    """Outputs of each layer whose inner signals are written: streams and counts by cycle, sums and codes of converters,
+    products of taps. Default: 4; 0 for none."""
 
     overwrite: bool
     "Replace a folder that emit wrote."

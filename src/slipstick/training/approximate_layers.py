@@ -287,6 +287,25 @@ def whole_operands(
     return WholeNumbers(inputs, product.full[0]), WholeNumbers(weights, product.full[1]), product.window
 
 
+def is_on_hardware(layer: nn.Module) -> bool:
+    """Return whether a layer computes by its arithmetic."""
+    return _INPUT_SCALE in layer._buffers
+
+
+def hardware_operands(
+    layer: Any, x: Tensor
+) -> tuple[Format, tuple[WholeNumbers, WholeNumbers, Window], Float32Array, float]:
+    """Return format, whole operands and window, steps of the weights and input at full scale of a layer on hardware.
+
+    Parameters
+    ----------
+    x : what reaches the layer.
+    """
+    step, scale = _step(layer).numpy(), float(layer.input_scale)
+    form: Format = layer.parametrizations.weight[0].form
+    return form, whole_operands(layer, form, x.float(), layer.weight.detach(), scale, step), step, scale
+
+
 def plain_sums(layer: Any, x: Tensor, weight: Tensor) -> Tensor:
     """Return a layer's exact products of inputs [b, c, h, w] by weights [n, c / groups, rows, columns], no bias."""
     return _convolve(_window(layer) if isinstance(layer, nn.Conv2d) else Window(), x, weight)

@@ -1,4 +1,4 @@
-"""`emit`: firmware of a trained network for a board, as C text with projects; run in an emulator if asked."""
+"""`emit`: firmware of a trained network for a board, or golden vectors of its layers for the designer of an array."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def emit(
     out: str | Path | None = None,
     **options: Unpack[EmitOptions],
 ) -> Report:
-    """Write a network's firmware: C99 in integers, no library, no malloc, with the kernels that it needs alone.
+    """Write a network's firmware for a board, or golden vectors of its layers on a dot-product array.
+
+    Firmware is C99 in integers, no library, no malloc, with the kernels that it needs alone. Golden vectors are
+    operands and expected sums in whole numbers (NPZ, hex, CSV), with a reference in plain numpy that computes them.
 
     Parameters
     ----------
@@ -30,21 +33,22 @@ def emit(
         ``.safetensors`` file of ``slipstick train``, an ``.onnx`` file, packed weights, a torch module, or what
         `slipstick.open_network` gives.
     board
-        A board's name (``slipstick list systems --kind board``), a YAML file, a dict or a System.
+        Name of a board or dot-product array (``slipstick list systems --kind board``), a YAML file, a dict or a System.
     out
         The folder: new, or empty. It appears whole or not at all. Default: none, only the Report.
     options
-        Fields of `EmitOptions`: data, formats, run, patches, arena, stream, overwrite.
+        Fields of `EmitOptions`: data, formats, overwrite; for firmware run, patches, arena, stream; for golden vectors
+        layers, images, trace.
 
     Returns
     -------
     A Report with flash and arena, layer by layer; after a run with instructions by layer and function, and stack.
-    `detail` is the firmware, or its run.
+    `detail` is the firmware, or its run. Of golden vectors: values by layer, `detail` are the layers.
 
     Errors
     ------
     SlipstickError for a network in real numbers without data, operators without an integer form or a kernel, a network
-    that does not fit the board, a system that is no board, and a folder that cannot be written.
+    that does not fit the board, a system of another kind, and a folder that cannot be written.
 
     Examples
     --------
