@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from slipstick.verbs.search import search as search
     from slipstick.verbs.show import show as show
     from slipstick.verbs.simulate import simulate as simulate
+    from slipstick.verbs.track import track as track
     from slipstick.verbs.train import train as train
     from slipstick.verbs.validate import validate as validate
 
@@ -104,6 +105,7 @@ _PUBLIC = {
     "search": "verbs.search",
     "show": "verbs.show",
     "simulate": "verbs.simulate",
+    "track": "verbs.track",
     "train": "verbs.train",
     "validate": "verbs.validate",
     # nouns

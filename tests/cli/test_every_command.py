@@ -16,7 +16,8 @@ from slipstick.core.catalogue import resolve_system
 
 Cli = Callable[..., Result]
 
-# what each command is asked; NET is a small trained network, ROWS a file of measured rows, REPORT one of a report
+# what each command is asked; NET is a small trained network, ROWS a file of measured rows, SERIES one of rates, REPORT
+# one of a report
 ASKS: dict[str, tuple[object, ...]] = {
     "estimate": ("resnet-18", "swis-8x8"),
     "compare": ("resnet-18", "swis-8x8", "stripes-8x8"),
@@ -26,6 +27,7 @@ ASKS: dict[str, tuple[object, ...]] = {
     "epochs": ("mlp", "--batches", "64,128", "--rates", 0.1, "--seeds", 1, "--target", 0.5),
     "adapt": ("NET", "--data", "digits", "--formats", "int4", "--images", 20),
     "measure": ("NET", "--data", "digits", "--images", 20),
+    "track": ("SERIES",),
     "emit": (ROOT / "examples" / "data" / "small.tflite", "--board", "nucleo-f446"),
     "mask": ("1 0 -1; 2 0 -2; 1 0 -1",),
     "ops": ("resnet-18",),
@@ -47,6 +49,7 @@ BAD: dict[str, tuple[tuple[object, ...], str]] = {
     "epochs": (("mpl",), "did you mean 'mlp'"),
     "adapt": (("NET", "--data", "digits", "--formats", "int44"), "bits"),
     "measure": (("NET", "--data", "digit"), "did you mean 'digits'"),
+    "track": (("series.cvs",), "no such file"),
     "emit": (("examples/data/small.tflite", "--board", "nucleo-f447"), "did you mean 'nucleo-f4"),
     "mask": (("1 2; 3",), "rows of 1, 2 taps"),
     "ops": (("resnet-19",), "did you mean 'resnet-18'"),
@@ -69,11 +72,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     report = folder / "report.json"
     from slipstick import estimate
 
+    series = folder / "series.csv"
+    series.write_text("time,estimate\n0,70\n1,71\n2,70\n")
     report.write_text(estimate("resnet-18", "swis-8x8").json())
     return {
         "NET": folder / "net.safetensors",
         "ROWS": write(folder / "rows.csv", rows(resolve_system("h100-sxm-80gb"))),
         "REPORT": report,
+        "SERIES": series,
     }
 
 

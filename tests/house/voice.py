@@ -39,6 +39,7 @@ _PUBLIC_NAMES = {
     "correlators and photonic arrays": 28,  # layers' counts, link budget, cost, devices, runs, estimates, pictures
     "golden vectors": 14,  # their layers and files, operands of layers on hardware
     "references of golden vectors, written into folders": 16,
+    "tracker of heart rates": 15,  # settings, filter, bands, series of a CSV, errors, report; the verb and its command
     "training by error models": 10,  # models, fits, bins, quality and drift of errors; phases and record of a training
     "binary weights": 1,
     "masks in a Fourier plane": 19,
@@ -67,7 +68,7 @@ def _words(text: str) -> frozenset[str]:
 
 # A stem or class name means one thing in the house, but for these. name -> reason.
 _VERBS = _words(
-    """adapt calibrate cite compare emit epochs estimate hybrid mask measure ops place search show simulate train
+    """adapt calibrate cite compare emit epochs estimate hybrid mask measure ops place search show simulate track train
     validate"""
 )
 _FAMILIES = _words("""big_lstm gnmt inception mobilenet resnet vgg""")

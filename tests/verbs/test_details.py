@@ -32,6 +32,12 @@ def calibrated(folder: Path) -> Report:
     return slipstick.calibrate(write(folder / "own.csv", rows(slipstick.system("h100-sxm-80gb"), "s/iteration")))
 
 
+def rates(folder: Path) -> Path:
+    path = folder / "series.csv"
+    path.write_text("time,estimate\n0,70\n1,71\n2,70\n")
+    return path
+
+
 ASKED: dict[str, Callable[[Path], Report]] = {
     "`estimate` on accelerators": lambda _: slipstick.estimate("llama-3.1-8b", "h100-sxm-80gb:8", "tp=8", batch=8),
     "`estimate` on an array": lambda _: slipstick.estimate("resnet-8", "swis-8x8", "formats=swis:3"),
@@ -46,6 +52,7 @@ ASKED: dict[str, Callable[[Path], Report]] = {
     ),
     "`measure`": lambda _: slipstick.measure(trained().detail.module, "digits"),
     "`measure` on a board alone": lambda _: slipstick.measure(SMALL, board="nucleo-f446"),
+    "`track`": lambda folder: slipstick.track(rates(folder)),
     "`emit`": lambda _: slipstick.emit(SMALL, "nucleo-f446"),
     "`emit` with `run`": lambda _: slipstick.emit(SMALL, "nucleo-f446", run=True),
     "`adapt`": lambda _: slipstick.adapt(trained().detail.module, "swis:3", "digits"),

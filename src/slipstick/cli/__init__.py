@@ -35,6 +35,7 @@ _COMMANDS = {
         "measure:measure",
         "A network on test images, its weights in any format, or its instructions on a board.",
     ),
+    "track": ("track:track", "A heart rate through a series of estimates, with its interval. Not a medical device."),
     "emit": ("emit:emit", "Firmware of a network for a board: C text, compiled and run in an emulator if asked."),
     "ops": ("answers:ops", "Every matrix product and other kernel, forward and backward, with its sizes."),
     "train": ("train:train", "A network on a data set: weights to compress, and their accuracy."),

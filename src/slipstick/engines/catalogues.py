@@ -203,6 +203,9 @@ KINDS: dict[str, Kind] = {
         "how the benchmarks behind the reference rows were run",
         "cluster.validation.row_benchmarks:reference_benchmarks", ("values",),
     ),
+    "rate-trackers": Kind(
+        "trackers of the heart rate", "vitals.tracker_settings:trackers", ("lowest", "highest", "look_ahead", "fusion")
+    ),
     "papers": Kind("papers that answers stand on", "report.papers:papers", ("title", "year", "seen")),
 }  # fmt: skip
 
