@@ -72,3 +72,29 @@ def test_a_search_under_an_area_limit() -> None:
     assert areas.max() <= 100e-6
     for one, other in itertools.permutations(range(len(areas)), 2):
         assert not (areas[one] < areas[other] and products[one] < products[other])
+
+
+def test_values_with_units_and_bad_ones() -> None:
+    """Fields are read as the device reads them: text with units is a rate, a name that is none is one clear error."""
+    ask = {DEVICE + "clock": "5 GHz|10 GHz", DEVICE + "guard": "none|shared"}
+    frontier = slipstick.search("resnet-8", "photofourier-cg", set=ask, minimize="time.step")
+    assert frontier.best().value("time.step") == slipstick.estimate("resnet-8", "photofourier-cg").value("time.step")
+    with pytest.raises((SlipstickError, SpecErrors), match=r"system\.device\.guard.*nothing"):
+        slipstick.search("resnet-8", "photofourier-cg", set={DEVICE + "guard": "nothing|none"})
+    with pytest.raises((SlipstickError, SpecErrors), match=r"system\.device\.waveguides.*0"):
+        slipstick.search("resnet-8", "photofourier-cg", set={DEVICE + "waveguides": "0|64"})
+
+
+def test_large_spaces_count_only_what_their_points_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    from slipstick.optics import architecture_sweep
+
+    base = slipstick.estimate("resnet-8", "photofourier-cg").detail
+    assert isinstance(base, CorrelatorRun)
+    asked = Question(base.workload, base.system, Plan())
+    axes = {DEVICE + "correlators": tuple(range(1, 65)), DEVICE + "waveguides": (64, 128, 256)}
+    places = [np.array([3, 60, 3, 7]), np.array([0, 2, 1, 0])]
+    whole = ARCHITECTURES.columns(asked, axes, places)
+    monkeypatch.setattr(architecture_sweep, "_LARGEST_TABLE", 8)
+    part = ARCHITECTURES.columns(asked, axes, places)
+    for path, column in whole.items():
+        np.testing.assert_array_equal(part[path], column)

@@ -8,6 +8,7 @@ columns, by the same functions as a report's.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -17,8 +18,10 @@ import numpy as np
 from slipstick.core.arrays import FloatArray, IntArray
 from slipstick.core.errors import SlipstickError
 from slipstick.core.question import Question
+from slipstick.core.spec import leaves, override
 from slipstick.core.sweep import Sweep
 from slipstick.optics.correlator_cost import area_parts, energy_parts, full_power, shot_rate
+from slipstick.optics.correlator_device import Correlator
 from slipstick.optics.correlator_run import CorrelatorRun, correlator_run
 from slipstick.optics.layer_shots import OpticalLayer, layer_tilings, shared_shots
 from slipstick.optics.link_budget import sized_power
@@ -38,6 +41,7 @@ _FIGURES = {
     "efficiency.samples_per_joule": "sample/J", "energy.step": "J", "energy.sample": "J", "edp.sample": "J s",
     "power.mean": "W", "power.full": "W", "area.total": "m2", "memory.peak": "B",
 }  # fmt: skip
+_LARGEST_TABLE = 2**20  # combinations: 32 MiB of counts
 _BLOCK = 8192  # points at once: columns that stay in the cache, and whose memory is not given back after each sum
 _MM2 = 1e6  # mm2 of a m2
 _NUMBERS = frozenset((*_DIVISION, *_VALUES, "waveguides", "taps"))
@@ -49,8 +53,10 @@ def _architecture_columns(
 ) -> dict[str, FloatArray]:
     """Return the figures of architectures by path, in SI units; not a number where one is impossible."""
     run = correlator_run(question.workload, question.system)  # what the points share
+    names = [path.removeprefix(_DEVICE) for path in axes]
     by_field = {
-        path.removeprefix(_DEVICE): (values, place) for (path, values), place in zip(axes.items(), places, strict=True)
+        name: (_axis_values(run.device, name, tuple(values)), place)
+        for name, values, place in zip(names, axes.values(), places, strict=True)
     }
     size = len(places[0]) if places else 1
     counts = _looked_up(run, by_field)
@@ -104,13 +110,28 @@ def _looked_up(run: CorrelatorRun, by_field: Mapping[str, tuple[Sequence[Any], I
     device = run.device
     layers = [layer for layer, _ in run.layers]
     axes = {name: by_field[name][0] if name in by_field else (getattr(device, name),) for name in _LAYOUT + _DIVISION}
+    if math.prod(len(values) for values in axes.values()) > _LARGEST_TABLE:  # of these points alone, not of all axes
+        used = {name: np.unique(place, return_inverse=True) for name, (_, place) in by_field.items() if name in axes}
+        axes |= {name: tuple(axes[name][number] for number in numbers) for name, (numbers, _) in used.items()}
+        by_field = {**by_field, **{name: (axes[name], place) for name, (_, place) in used.items()}}
     layouts, divisions = (tuple(tuple(axes[name]) for name in names) for names in (_LAYOUT, _DIVISION))
-    flat = _count_table(tuple(layers), layouts, divisions)
+    table = _count_table(tuple(layers), layouts, divisions)
     place: Any = 0
     for name in _LAYOUT + _DIVISION:
         place = place * len(axes[name]) + (by_field[name][1] if name in by_field else 0)
-    picked = flat[:, np.atleast_1d(place)]
-    return dict(zip(_COUNTS, picked, strict=True))
+    return dict(zip(_COUNTS, table[:, np.atleast_1d(place)], strict=True))
+
+
+@lru_cache(maxsize=64)
+def _axis_values(device: Correlator, name: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the values of a field as the device holds them: whole numbers, SI floats, names.
+
+    Errors
+    ------
+    SpecErrors for one that the field does not take.
+    """
+    root = _DEVICE.rstrip(".")
+    return tuple(leaves(override(device, {name: value}, root=root))[name] for value in values)
 
 
 @lru_cache(maxsize=8)
