@@ -128,11 +128,8 @@ def compare(folder: Path, text: str, arrays: Any, whole: Any, step: float, ours:
         goal(f"{name}: arrays with another step, of a thousand", 1e3 * float((~same).mean()), 1.0, f" of {same.size:,}")
         goal(f"{name}: largest difference of those, 1e-6 of the largest", float(apart[same].max()) / largest * 1e6, 1.0)
     total = theirs.sum(axis=0) - whole
-    goal(
-        f"{name}: mean difference of the layer, in deviations of its sums",
-        abs(float(total.mean())) / whole.std(),
-        0.001,
-    )
+    share = 1e3 * abs(float(total.mean())) / float(whole.std())
+    goal(f"{name}: mean difference of the layer, in thousandths of its sums' deviation", share, 1.0)
     peer_ratio = float((folder / f"{text}.seconds").read_text()) / plain
     print(f"  over torch's convolution: aihwkit {peer_ratio:.2f} (of unfolded inputs), ours {ours / plain:.2f}")
 
