@@ -146,7 +146,10 @@ static void classify(const int64_t *g, const void *inputs, const uint8_t *classe
 }
 
 static void copy(uint8_t *to, const uint8_t *from, int length) { /* whole vectors: up to 15 bytes more, written over later */
-    for (int i = 0; i < length; i += 16) _mm_storeu_si128((__m128i *)(to + i), _mm_loadu_si128((const __m128i *)(from + i)));
+    for (int i = 0; i < length; i += 16) {
+        __asm__("" : "+r"(from)); /* gcc calls memcpy for the loop, which takes longer than the copy */
+        _mm_storeu_si128((__m128i *)(to + i), _mm_loadu_si128((const __m128i *)(from + i)));
+    }
 }
 
 /* terms of a chunk of taps of every filter; weights whose row of U is zero add nothing and are left out */
@@ -171,14 +174,21 @@ static int find_segments(const int64_t *g, const uint8_t *bytes, int64_t line, i
     return count;
 }
 
-/* Bytes [tap][block] that the taps from `first` read at the block's positions (im2col, a block at a time). */
-static void fill_columns(const int64_t *g, const segment *segments, int count, int64_t row, int first, int taps, int block, uint8_t *columns) {
+/* Distances of the bytes that the taps of a group read from a segment's first; null without memory. */
+static int64_t *tap_places(const int64_t *g, int64_t row, int taps) {
     const int64_t window = g[ROWS] * g[COLUMNS], height = g[HEIGHT] + g[TOP] + g[BOTTOM], line = row * g[STEP_COLUMNS];
-    for (int n = 0; n < taps; n++, columns += block) {
-        int64_t tap = first + n, y = tap % window / g[COLUMNS] * g[GAP_ROWS], x = tap % g[COLUMNS] * g[GAP_COLUMNS];
-        int64_t at = (tap / window * height + y) * line + x % g[STEP_COLUMNS] * row + x / g[STEP_COLUMNS];
-        for (int i = 0; i < count; i++) copy(columns + segments[i].to, segments[i].from + at, segments[i].length);
+    int64_t *places = malloc(sizeof(int64_t) * (size_t)taps);
+    for (int64_t tap = 0; places && tap < taps; tap++) {
+        int64_t y = tap % window / g[COLUMNS] * g[GAP_ROWS], x = tap % g[COLUMNS] * g[GAP_COLUMNS];
+        places[tap] = (tap / window * height + y) * line + x % g[STEP_COLUMNS] * row + x / g[STEP_COLUMNS];
     }
+    return places;
+}
+
+/* Bytes [tap][block] that taps read at the block's positions (im2col, a block at a time). */
+static void fill_columns(const segment *segments, int count, const int64_t *places, int taps, int block, uint8_t *columns) {
+    for (int n = 0; n < taps; n++, columns += block)
+        for (int i = 0; i < count; i++) copy(columns + segments[i].to, segments[i].from + places[n], segments[i].length);
 }
 
 /* out = scale * sums + offset, from [filter][block] to images */
@@ -308,8 +318,9 @@ int table_layer(const int64_t *g, const void *inputs, const uint8_t *classes, co
     int32_t *sums = malloc(sizeof(int32_t) * BLOCK * (size_t)share);
     term *terms = malloc(sizeof(term) * (size_t)(g[FILTERS] * chunks) * CHUNK);
     int *counts = malloc(sizeof(int) * (size_t)(g[FILTERS] * chunks));
+    int64_t *places = tap_places(g, row, taps);
     segment segments[BLOCK];
-    int failed = !bytes || !columns || !sums || !terms || !counts;
+    int failed = !bytes || !columns || !sums || !terms || !counts || !places;
     for (int64_t n = 0; !failed && n < g[FILTERS] * chunks; n++) {
         int start = (int)(n % chunks) * CHUNK, end = start + CHUNK < taps ? start + CHUNK : taps;
         counts[n] = gather_terms(weights + n / chunks * taps, empty, start, end, terms + n * CHUNK);
@@ -321,7 +332,7 @@ int table_layer(const int64_t *g, const void *inputs, const uint8_t *classes, co
             memset(sums, 0, sizeof(int32_t) * BLOCK * (size_t)share);
             for (int chunk = 0; chunk < chunks; chunk++) {
                 int first = chunk * CHUNK;
-                fill_columns(g, segments, count, row, first, taps - first < CHUNK ? taps - first : CHUNK, BLOCK, columns);
+                fill_columns(segments, count, places + first, taps - first < CHUNK ? taps - first : CHUNK, BLOCK, columns);
                 for (int64_t n = 0; n < share; n++) {
                     int64_t own = (group * share + n) * chunks + chunk;
                     for (int p = 0; p < g[PLANES]; p++)
@@ -330,7 +341,7 @@ int table_layer(const int64_t *g, const void *inputs, const uint8_t *classes, co
             }
             put_sums(g, sums, offsets, group, start, length, BLOCK, out);
         }
-    free(bytes), free(columns), free(sums), free(terms), free(counts);
+    free(bytes), free(columns), free(sums), free(terms), free(counts), free(places);
     return failed;
 }
 
@@ -343,8 +354,9 @@ int byte_layer(const int64_t *g, const void *inputs, const uint8_t *classes, con
     uint8_t *bytes = classified(g, inputs, classes), *columns = calloc(1, BYTE_CHUNK * BYTE_BLOCK + SLACK), *quads = malloc(2 * BYTE_CHUNK * BYTE_BLOCK);
     int32_t *sums = malloc(sizeof(int32_t) * BYTE_BLOCK * (size_t)share);
     int16_t *words = malloc(sizeof(int16_t) * (size_t)(g[FILTERS] * stride));
+    int64_t *places = tap_places(g, row, taps);
     segment segments[BYTE_BLOCK];
-    int failed = !bytes || !columns || !sums || !quads || !words;
+    int failed = !bytes || !columns || !sums || !quads || !words || !places;
     for (int64_t i = 0; !failed && i < g[FILTERS] * stride; i++) words[i] = weights[i];
     for (int64_t group = 0; !failed && group < g[GROUPS]; group++)
         for (int64_t start = 0; start < total; start += BYTE_BLOCK) {
@@ -353,7 +365,7 @@ int byte_layer(const int64_t *g, const void *inputs, const uint8_t *classes, con
             memset(sums, 0, sizeof(int32_t) * BYTE_BLOCK * (size_t)share);
             for (int first = 0; first < taps; first += BYTE_CHUNK) {
                 int own = taps - first < BYTE_CHUNK ? taps - first : BYTE_CHUNK, four = (own + 3) / 4;
-                fill_columns(g, segments, count, row, first, own, BYTE_BLOCK, columns);
+                fill_columns(segments, count, places + first, own, BYTE_BLOCK, columns);
                 int64_t at = group * share * stride + first;
                 if (g[PLANES]) {
                     interleave(columns, four, quads);
@@ -365,7 +377,7 @@ int byte_layer(const int64_t *g, const void *inputs, const uint8_t *classes, con
             }
             put_sums(g, sums, offsets, group, start, length, BYTE_BLOCK, out);
         }
-    free(bytes), free(columns), free(quads), free(sums), free(words);
+    free(bytes), free(columns), free(quads), free(sums), free(words), free(places);
     return failed;
 }
 
