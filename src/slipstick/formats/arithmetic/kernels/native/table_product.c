@@ -70,28 +70,40 @@ WIDE_TARGET void plane_512(const uint8_t *columns, const uint8_t *plane, const t
     UNROLL for (int i = 0; i < LANES; i++) add_512(whole[i], odd[i], shift, sums + 64 * i);
 }
 
-/* 16 entries a pshufb; halves are chosen by the bits of the index from bit 4 on, which `bits` holds in each byte's bit 7 */
-NARROW_TARGET __m256i look_up_256(__m256i at, const __m256i *bits, const uint8_t *t, int entries) {
-    if (entries == 16) return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)t)), at);
-    if (entries == 32) return _mm256_blendv_epi8(look_up_256(at, bits, t, 16), look_up_256(at, bits, t + 16, 16), bits[0]);
-    if (entries == 64) return _mm256_blendv_epi8(look_up_256(at, bits, t, 32), look_up_256(at, bits, t + 32, 32), bits[1]);
-    if (entries == 128) return _mm256_blendv_epi8(look_up_256(at, bits, t, 64), look_up_256(at, bits, t + 64, 64), bits[2]);
-    return _mm256_blendv_epi8(look_up_256(at, bits, t, 128), look_up_256(at, bits, t + 128, 128), bits[3]);
+/* 16 entries a pshufb, which gives 0 for an index below zero: of `differences`' rows those up to the index's add up to its entry */
+NARROW_TARGET __m256i look_up_256(__m256i at, const uint8_t *t, int entries) {
+    __m256i v = _mm256_setzero_si256();
+    UNROLL for (int half = 0; half < entries; half += 128, at = _mm256_xor_si256(at, _mm256_set1_epi8(-128))) {
+        __m256i x = at;
+        UNROLL for (int k = half; k < entries && k < half + 128; k += 16, x = _mm256_subs_epi8(x, _mm256_set1_epi8(16)))
+            v = _mm256_xor_si256(v, _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(t + k))), x));
+    }
+    return v;
+}
+
+/* Rows of planes as pshufb reads them: each 16 entries of a half of 128 as what they differ by (exclusive or) from the 16 before. */
+static uint8_t *differences(const uint8_t *planes, int64_t bytes, int64_t entries) {
+    uint8_t *rows = malloc((size_t)bytes);
+    for (int64_t i = 0; rows && i < bytes; i++) rows[i] = i % entries % 128 < 16 ? planes[i] : planes[i] ^ planes[i - 16];
+    return rows;
 }
 
 NARROW_TARGET void plane_256(const uint8_t *columns, const uint8_t *plane, const term *terms, int count, int entries, int shift, int32_t *sums) {
-    const __m256i nibble = _mm256_set1_epi8(15), byte = _mm256_set1_epi16(255);
+    const __m256i byte = _mm256_set1_epi16(255);
     for (int part = 0; part < BLOCK / 32; part++) {
-        __m256i even = _mm256_setzero_si256(), odd = even, bits[4];
+        __m256i even = _mm256_setzero_si256(), odd = even;
         for (int n = 0; n < count; n++) {
             __m256i at = _mm256_loadu_si256((const __m256i *)(columns + BLOCK * terms[n].tap + 32 * part));
-            for (int i = 0; i < 4; i++) bits[i] = _mm256_slli_epi16(at, 3 - i);
-            __m256i v = look_up_256(_mm256_and_si256(at, nibble), bits, plane + (size_t)entries * terms[n].row, entries);
+            __m256i v = look_up_256(at, plane + (size_t)entries * terms[n].row, entries);
             even = _mm256_add_epi16(even, _mm256_and_si256(v, byte)), odd = _mm256_add_epi16(odd, _mm256_srli_epi16(v, 8));
         }
-        uint16_t lanes[2][16];
-        _mm256_storeu_si256((__m256i *)lanes[0], even), _mm256_storeu_si256((__m256i *)lanes[1], odd);
-        for (int i = 0; i < 32; i++) sums[32 * part + i] += (int32_t)lanes[i & 1][i >> 1] << shift;
+        __m256i low = _mm256_unpacklo_epi16(even, odd), high = _mm256_unpackhi_epi16(even, odd);
+        __m128i eights[4] = {_mm256_castsi256_si128(low), _mm256_castsi256_si128(high), _mm256_extracti128_si256(low, 1), _mm256_extracti128_si256(high, 1)};
+        UNROLL for (int i = 0; i < 4; i++) {
+            __m256i *to = (__m256i *)(sums + 32 * part + 8 * i);
+            __m256i more = _mm256_sll_epi32(_mm256_cvtepu16_epi32(eights[i]), _mm_cvtsi32_si128(shift));
+            _mm256_storeu_si256(to, _mm256_add_epi32(_mm256_loadu_si256(to), more));
+        }
     }
 }
 
@@ -314,13 +326,15 @@ int table_layer(const int64_t *g, const void *inputs, const uint8_t *classes, co
     const int64_t row = padded_row(g), total = g[BATCH] * g[OUT_ROWS] * g[OUT_COLUMNS], share = g[FILTERS] / g[GROUPS];
     const int taps = (int)(g[CHANNELS] / g[GROUPS] * g[ROWS] * g[COLUMNS]), chunks = (taps + CHUNK - 1) / CHUNK, shift = (int)g[SHIFT];
     kernel *product = choose((int)g[ENTRIES], shift < 8, (int)g[WIDE]);
+    uint8_t *rows = g[WIDE] ? NULL : differences(planes, g[PLANES] * g[CLASSES] * g[ENTRIES], g[ENTRIES]);
+    if (rows) planes = rows;
     uint8_t *bytes = classified(g, inputs, classes), *columns = calloc(1, CHUNK * BLOCK + SLACK);
     int32_t *sums = malloc(sizeof(int32_t) * BLOCK * (size_t)share);
     term *terms = malloc(sizeof(term) * (size_t)(g[FILTERS] * chunks) * CHUNK);
     int *counts = malloc(sizeof(int) * (size_t)(g[FILTERS] * chunks));
     int64_t *places = tap_places(g, row, taps);
     segment segments[BLOCK];
-    int failed = !bytes || !columns || !sums || !terms || !counts || !places;
+    int failed = !bytes || !columns || !sums || !terms || !counts || !places || (!rows && !g[WIDE]);
     for (int64_t n = 0; !failed && n < g[FILTERS] * chunks; n++) {
         int start = (int)(n % chunks) * CHUNK, end = start + CHUNK < taps ? start + CHUNK : taps;
         counts[n] = gather_terms(weights + n / chunks * taps, empty, start, end, terms + n * CHUNK);
@@ -341,7 +355,7 @@ int table_layer(const int64_t *g, const void *inputs, const uint8_t *classes, co
             }
             put_sums(g, sums, offsets, group, start, length, BLOCK, out);
         }
-    free(bytes), free(columns), free(sums), free(terms), free(counts), free(places);
+    free(bytes), free(columns), free(sums), free(terms), free(counts), free(places), free(rows);
     return failed;
 }
 
