@@ -157,6 +157,10 @@ KINDS: dict[str, Kind] = {
         rows="engines.multiplier_fields:multipliers_table", fields="engines.multiplier_fields:multiplier_fields",
         suffixes=(".csv", ".npy", ".yaml", ".yml"), drawings="engines.multiplier_fields:multiplier_drawings",
     ),
+    "streams": Kind(
+        "bit streams of stochastic arithmetic, by generator", rows="engines.stream_fields:streams_table",
+        fields="engines.stream_fields:stream_fields", drawings="engines.stream_fields:stream_drawings",
+    ),
     "array-parts": Kind(
         "energy and area of an array's parts", "formats.arithmetic.operation_costs:array_parts", ("node",)
     ),
