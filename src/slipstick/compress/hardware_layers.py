@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _IMAGES = 64  # on which ranges of inputs and scales of weights are found
 _PROBED = 16  # of them, on which every scale is tried
-_GAINS = (1.0, 2.0, 4.0, 8.0, 16.0)  # of a weight's scale over that which its largest magnitude fills
+_GAINS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # of a weight's scale over that which its largest magnitude fills
 
 
 @dataclass(frozen=True, eq=False)

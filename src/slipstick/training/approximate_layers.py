@@ -67,6 +67,7 @@ class _ExactForward(torch.autograd.Function):
         sums = torch.from_numpy(np.asarray(read, np.float32))
         ctx.product = product
         ctx.inside = inside
+        ctx.low = torch.is_autocast_enabled("cpu")
         ctx.save_for_backward(codes, weights, scale, step)
         return sums.mul_((scale / full[0] * step).view(1, -1, 1, 1))
 
@@ -78,12 +79,18 @@ class _ExactForward(torch.autograd.Function):
         a, b = (_carried(product.form.arithmetic, *pair) for pair in ((codes, full[0]), (weights, full[1])))
         # the layer's result is that of fractions times both full scales
         gradient = gradients[0] * (scale * step * full[1]).view(1, -1, 1, 1)
-        by_input, by_weight = _backward(product, a, b, gradient)
+        with _products_in_bf16(ctx.low):
+            by_input, by_weight = _backward(product, a, b, _ready(gradient)[0], first=not ctx.needs_input_grad[0])
         if ctx.clipped is not None:
             by_input, by_weight = by_input.contiguous(), by_weight.contiguous()
-            ctx.clipped.remove(gradient.numpy(), by_input.numpy(), by_weight.numpy())
-        by_input = by_input.div_(scale) if ctx.inside is None else by_input.mul_(ctx.inside).div_(scale)
-        return by_input, by_weight.div_(step * full[1]), None, None, None
+            ctx.clipped.remove(gradient.contiguous().numpy(), by_input.numpy(), by_weight.numpy())
+        by_input = by_input / scale if ctx.inside is None else by_input * ctx.inside / scale
+        return by_input if ctx.needs_input_grad[0] else None, by_weight.div_(step * full[1]), None, None, None
+
+
+def _products_in_bf16(low: bool) -> Any:
+    """Return the context in which `_convolve` and `_both` multiply in bf16, as the training around them does."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=low)
 
 
 def _whole_operands(
@@ -122,25 +129,29 @@ def _split(tensor: Tensor, axis: int, sizes: tuple[int, ...]) -> Tensor:
     return tensor.reshape(*tensor.shape[:axis], *sizes, *tensor.shape[axis + 1 :])
 
 
-def _backward(product: _LayerProduct, a: Tensor, b: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the stand-in's gradients by inputs and weights, both as fractions of full scale."""
+def _backward(
+    product: _LayerProduct, a: Tensor, b: Tensor, gradient: Tensor, *, first: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Return the stand-in's gradients by inputs and weights, both as fractions of full scale; `first` as in `_both`."""
     stand_in, window = product.form.stand_in, product.window
     if stand_in.kind != "poisson":
         inner = gradient if stand_in.low is None else gradient * _within(stand_in, _convolve(window, a, b))
-        return _both(window, a, b, inner)
+        return _both(window, a, b, inner, first=first)
     groups = torch.from_numpy(product.form.arithmetic.tap_groups((b.shape[1], b.shape[2], b.shape[3])))
     if not groups.any():
-        return _of_group(window, a, b, gradient, stand_in.counted)
+        return _of_group(window, a, b, gradient, stand_in.counted, first=first)
     by_input, by_weight = torch.zeros_like(a), torch.zeros_like(b)
     for group in range(int(groups.max()) + 1):
         mine = groups == group
-        parts = _of_group(window, a, b * mine, gradient, stand_in.counted)
+        parts = _of_group(window, a, b * mine, gradient, stand_in.counted, first=first)
         by_input += parts[0]
         by_weight += parts[1] * mine
     return by_input, by_weight
 
 
-def _of_group(window: Window, a: Tensor, b: Tensor, gradient: Tensor, counted: int) -> tuple[Tensor, Tensor]:
+def _of_group(
+    window: Window, a: Tensor, b: Tensor, gradient: Tensor, counted: int, *, first: bool
+) -> tuple[Tensor, Tensor]:
     """Return the gradients of taps that saturate together, sums of either sign apart.
 
     Inputs of either sign are passes of their own: what a positive input adds to the positive sum, a negative one adds
@@ -149,19 +160,22 @@ def _of_group(window: Window, a: Tensor, b: Tensor, gradient: Tensor, counted: i
     more, less = b.clamp(min=0), b.clamp(max=0).neg_()
     if not a.numel() or a.min() >= 0:
         slopes = _slopes(window, _convolve(window, a, _joined(window, more, less)), gradient, counted)
-        return _through(window, a, b, more, less, slopes)
+        return _through(window, a, b, more, less, slopes, first=first)
     above, below = a.clamp(min=0), a.clamp(max=0).neg_()
     sums = _convolve(window, above, _joined(window, more, less)) + _convolve(window, below, _joined(window, less, more))
     slopes = _slopes(window, sums, gradient, counted)
-    first, second = _through(window, above, b, more, less, slopes), _through(window, -below, b, less, more, slopes)
-    turned = _halves(window, _both(window, below, _joined(window, less, more), slopes)[1])
-    by_weight = first[1] - torch.where(b < 0, turned[0], turned[1])
-    return torch.where(a < 0, -second[0], first[0]), by_weight
+    positive = _through(window, above, b, more, less, slopes, first=first)
+    negative = _through(window, -below, b, less, more, slopes, first=first)
+    turned = _halves(window, _both(window, below, _joined(window, less, more), slopes, first=True)[1])
+    by_weight = positive[1] - torch.where(b < 0, turned[0], turned[1])
+    return torch.where(a < 0, -negative[0], positive[0]), by_weight
 
 
-def _through(window: Window, a: Tensor, b: Tensor, more: Tensor, less: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+def _through(
+    window: Window, a: Tensor, b: Tensor, more: Tensor, less: Tensor, slopes: Tensor, *, first: bool
+) -> tuple[Tensor, Tensor]:
     """Return the gradients of inputs of one sign and of weights b, from those of both sums, side by side."""
-    by_input, by_both = _both(window, a, _joined(window, more, -less), slopes)
+    by_input, by_both = _both(window, a, _joined(window, more, -less), slopes, first=first)
     halves = _halves(window, by_both)
     return by_input, torch.where(b < 0, halves[1], halves[0])
 
@@ -192,7 +206,7 @@ def _poisson_slope(sums: Tensor, counted: int) -> Tensor:
 
 
 def _within(stand_in: StandIn, sums: Tensor) -> Tensor:
-    return torch.from_numpy(stand_in.derivative(sums.numpy())).to(sums)
+    return torch.from_numpy(stand_in.derivative(sums.float().numpy())).to(sums)
 
 
 def _pad(window: Window) -> list[int]:
@@ -207,25 +221,41 @@ def _symmetric(window: Window) -> bool:
     return all(first == last for first, last in window.padding)
 
 
+def _ready(*tensors: Tensor) -> list[Tensor]:
+    """Return tensors as convolutions take them fastest: channels last, and in bf16 where the context says so."""
+    low = torch.bfloat16 if torch.is_autocast_enabled("cpu") else None
+    return [tensor.to(dtype=low or tensor.dtype, memory_format=torch.channels_last) for tensor in tensors]
+
+
 def _convolve(window: Window, a: Tensor, b: Tensor) -> Tensor:
+    """Return the convolution of inputs by weights, in bf16 where the context says so."""
+    a, b = _ready(a, b)
     if _symmetric(window):
         return functional.conv2d(a, b, padding=tuple(pad[0] for pad in window.padding), **_plain(window))
     return functional.conv2d(functional.pad(a, _pad(window)), b, **_plain(window))
 
 
-def _both(window: Window, a: Tensor, b: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a convolution's gradients by inputs and weights; padding may differ from side to side."""
+def _both(window: Window, a: Tensor, b: Tensor, gradient: Tensor, *, first: bool = False) -> tuple[Tensor, Tensor]:
+    """Return a convolution's gradients by inputs and weights, in fp32; padding may differ from side to side.
+
+    Parameters
+    ----------
+    first : nobody asks for the gradient by the inputs: zeros stand for it.
+    """
     padding, framed = [pad[0] for pad in window.padding], a
     if not _symmetric(window):
         framed, padding = functional.pad(a, _pad(window)), [0, 0]
     by_input, by_weight, _ = torch.ops.aten.convolution_backward(
-        gradient, framed, b, None, list(window.stride), padding, list(window.dilation), False, [0, 0], window.groups,
-        [True, True, False],
+        *_ready(gradient, framed, b), None, list(window.stride), padding, list(window.dilation), False, [0, 0],
+        window.groups, [not first, True, False],
     )  # fmt: skip
+    by_weight = by_weight.to(b.dtype, memory_format=torch.contiguous_format)
+    if first:
+        return a.new_zeros(()).expand_as(a), by_weight
     if framed is not a:
         (top, _), (left, _) = window.padding
         by_input = by_input[:, :, top : top + a.shape[2], left : left + a.shape[3]].contiguous()
-    return by_input, by_weight
+    return by_input.to(a.dtype, memory_format=torch.contiguous_format), by_weight
 
 
 def _carried(arithmetic: Arithmetic, codes: Tensor, full: int) -> Tensor:
