@@ -41,6 +41,9 @@ _PUBLIC_NAMES = {
     "golden vectors": 14,  # their layers and files, operands of layers on hardware
     "references of golden vectors, written into folders": 16,
     "tracker of heart rates": 15,  # settings, filter, bands, series of a CSV, errors, report; the verb and its command
+    "searches over measured accuracy": 2,  # a network's treatment, the metric of a table
+    "mixed arrays and formats assigned to layers": 8,  # device and its estimate, assignment, exact choice, gates
+    "trainings within a time": 5,  # times of steps and how they are measured, the schedule and its choice
     "training by error models": 10,  # models, fits, bins, quality and drift of errors; phases and record of a training
     "binary weights": 1,
     "masks in a Fourier plane": 19,

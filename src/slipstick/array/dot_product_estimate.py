@@ -15,6 +15,7 @@ from slipstick.core.question import Question
 from slipstick.core.system import System
 from slipstick.core.workload import Workload
 from slipstick.formats import format_of
+from slipstick.formats.accuracy_table import accuracy_metrics
 from slipstick.formats.layer_patterns import PatternLayer, formats_of
 from slipstick.report.report import Finding, Metric, Report, Table
 
@@ -112,7 +113,7 @@ def estimate(question: Question) -> Report:
     rows = [_row(layer, run) for layer in run.layers]
     return Report.of(
         question,
-        _metrics(run),
+        {**_metrics(run), **accuracy_metrics(question.options, planned or device.format)},
         {"ops": Table.of(_COLUMNS, rows)},
         title=f"{question.workload.name} on {question.system.name}",
         bottleneck=_bottleneck(run),

@@ -19,6 +19,7 @@ from slipstick.core.plan import Plan
 from slipstick.core.question import Question
 from slipstick.core.system import System
 from slipstick.core.workload import Workload
+from slipstick.formats.accuracy_table import accuracy_metrics
 from slipstick.formats.arithmetic.operation_costs import array_parts
 from slipstick.formats.layer_patterns import DEFAULT
 from slipstick.report.report import Metric, Report, Table
@@ -129,7 +130,7 @@ def estimate(question: Question) -> Report:
     """
     workload, system = question.workload, question.system
     costed = _array_run(workload, system, question.plan)
-    metrics = _metrics(costed)
+    metrics = {**_metrics(costed), **accuracy_metrics(question.options, question.plan.formats.layers or DEFAULT)}
     traffic: Metric = metrics["dram"]["bytes"]
     bounds = {"roofline.dram": traffic.value / (system.main_memory.bandwidth or float("inf"))}
     bounds["roofline.compute"] = _busy(costed) / (costed.array.rows * costed.array.columns) / costed.array.clock
@@ -214,7 +215,13 @@ def _metrics(run: ArrayRun) -> dict[str, Any]:
             "sample": metric(sum(spent.values()) / samples, "J"),
             "on_chip": metric(sum(spent.values()) - spent["dram"], "J", "without the DRAM"),
         },
-        "area": group(area, "element", "m2", "one element: no memories, no wiring"),
+        "area": {
+            **group(area, "element", "m2", "one element: no memories, no wiring"),
+            "multipliers": metric(
+                (sum(area.values()) - area["register"]) * run.array.rows * run.array.columns,
+                "m2", "all elements with their adders: no registers, no memories, no wiring",
+            ),
+        },
     }  # fmt: skip
 
 

@@ -68,12 +68,13 @@ def adapt(
     ----------
     formats
         Of the weights: swis:3, or by patterns, "swis:3;depthwise=int8" (conv, depthwise, pointwise, linear, first,
-        last, or a layer's name with *). Several, "int4|swis:2|swis:3", are set side by side.
+        last, or a layer's name with *). Several, "int4|swis:2|swis:3", are set side by side, or assigned to layers.
     data
         A data set's name (imagenet-sample, cifar10-jpeg, ...) or path: training images calibrate, test images are
         scored. Without training images every second test image calibrates.
     system
-        An array (swis-8x8, stripes-8x8, ...): say what the weights take on it, against int8.
+        An array (swis-8x8, stripes-8x8, ...): say what the weights take on it, against int8. With --assign, what
+        computes the layers, such as mixed-arrays.
     """
     from slipstick.core.errors import SlipstickError
     from slipstick.datasets import data_set
@@ -83,7 +84,7 @@ def adapt(
     paths = (files.out, files.packed, files.weights)
     _require_writable(display, *paths)
     out, packed, weights = paths
-    if "|" in formats and any(path is not None for path in paths):
+    if "|" in formats and groups.schedule.assign is None and any(path is not None for path in paths):
         raise SlipstickError("writes one network", path="formats", value=formats, allowed="one format")
     images = data_set(data)
     opened = open_network(network, images, normal=inputs.normal())

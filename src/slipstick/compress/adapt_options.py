@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from slipstick.core.errors import SlipstickError
-from slipstick.core.spec import validate
 from slipstick.core.units import parse
-from slipstick.training.recipe import Recipe
+from slipstick.training.retraining_options import Method, Retraining
+
+__all__ = ["CalibrationImages", "Method", "Retraining", "ShiftSchedule"]
 
 Weighing = Literal["bytes", "cycles"]
-Policy = Literal["step", "epoch", "learned"]
 PoolFit = Literal["weights", "outputs"]
-Method = Literal["exact", "inject", "inject+finetune", "proxy"]
-Errors = Literal["auto", "sum", "sum+fixed", "channel", "channel+fixed", "operands", "operands+fixed"]
+Assigning = Literal["sensitivity", "learned"]
 _MAX_ACTIVATION_BITS = 8
 _MAX_COLUMNS = 65536  # as of an array
 
@@ -61,7 +59,7 @@ class CalibrationImages:
 
 @dataclass(frozen=True)
 class ShiftSchedule:
-    """Shifts of every filter and sizes of pools, chosen under a budget."""
+    """Shifts of every filter, sizes of pools and formats of layers, chosen under a budget."""
 
     shifts: float | None = None
     "Divide this average of shifts over the filters of all layers, where they matter most."
@@ -75,50 +73,24 @@ class ShiftSchedule:
     budget: int | str | None = None
     'Bytes of all weights, such as "24 kB": pools get the size and vector that fit best.'
 
+    assign: Assigning | None = None
+    """Give each layer one of several formats (int8|int4|...), within a limit of energy on the system: by its measured
+    sensitivity to each, or by gates that learn."""
+
+    energy: str | float | None = None
+    'That limit, of one inference, such as "80 uJ".'
+
     def __post_init__(self) -> None:
         if self.columns is not None:
             _from_one(self.columns, "columns", _MAX_COLUMNS)
 
+    def energy_limit(self) -> float | None:
+        """Return the limit of energy [J]; SlipstickError for another unit."""
+        return parse(self.energy, "J") if isinstance(self.energy, str) else self.energy
+
     def budget_bytes(self) -> int | None:
         """Return the budget in bytes; SlipstickError for another unit."""
         return int(parse(self.budget, "B")) if isinstance(self.budget, str) else self.budget
-
-
-@dataclass(frozen=True)
-class Retraining:
-    """Training of a network for its formats; without epochs there is none."""
-
-    epochs: int = 0
-    "Epochs of retraining."
-
-    rate: float | None = None
-    "The largest learning rate of retraining. Default: 0.05; 0.01 for a network without batch norms."
-
-    seed: int = 0
-    "Seed of the order and augmentation of retraining."
-
-    renew: Policy = "step"
-    "Encode weights anew at every step of retraining or every epoch; learned: every step, and the pools' vectors move."
-
-    choosing: float = 0.95
-    "Share of the steps in which learned pools choose vectors anew; then indices stand, and vectors settle."
-
-    distill: bool = False
-    "Learn from the outputs of the network as it came, besides the labels."
-
-    method: Method = "exact"
-    """Training passes on approximate hardware: its own sums (exact), the smooth stand-in with errors of a calibrated
-    model (inject), the same but for an exact last fifth of the epochs (inject+finetune), the stand-in alone (proxy)."""
-
-    errors: Errors = "auto"
-    "Model of errors: by sum, channel or operands, +fixed by place; auto: operands of a table, else sum, both +fixed."
-
-    folder: Path | None = None
-    "Keep the state of retraining there; the same command goes on from it."
-
-    def __post_init__(self) -> None:
-        values = {"epochs": self.epochs, "seed": self.seed} | ({} if self.rate is None else {"rate": self.rate})
-        validate(Recipe, values, where="retraining")
 
 
 def _from_one(value: int, path: str, most: float = math.inf) -> None:

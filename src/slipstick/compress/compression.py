@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from slipstick.core.progress import Progress
     from slipstick.datasets.images import Images
     from slipstick.training.error_injection import HardwareTraining
+    from slipstick.training.time_budget import TrainingSchedule
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,7 @@ class Compression:
     biases: Values
     noise: Mapping[str, float]
     trained: HardwareTraining | None = None
+    schedule: TrainingSchedule | None = None
 
     @property
     def packed_bytes(self) -> int:

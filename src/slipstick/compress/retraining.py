@@ -58,9 +58,9 @@ def retrain(
         scales = dict(hardware.input_scales)
     formatted.attach(copy.module, compression.formats, sides=sides, policy=retraining.renew, input_scales=scales)
     formatted.encoded_weights(copy.module)  # before a checkpoint is read: what an epoch sees belongs to its state
-    injection: Any = require("slipstick.training.error_injection", "torch")
-    phases = injection.TrainingPhases(copy.module, layers, retraining.method, retraining.epochs, retraining.errors)
+    timing: Any = require("slipstick.training.step_timing", "torch")
     recipe = Recipe(epochs=retraining.epochs, rate=largest_rate(network, retraining), seed=retraining.seed)
+    recipe, phases, schedule = timing.prepared(copy.module, layers, data, retraining, recipe, copy.normal)
     history = train(
         copy.module, data, recipe, normal=copy.normal, folder=retraining.folder,
         progress=pools.freezing(copy.module, retraining.choosing, progress) if learned else progress,
@@ -68,7 +68,10 @@ def retrain(
     )  # fmt: skip
     encoded = formatted.encoded_weights(copy.module)
     formatted.detach(copy.module)
-    return replace(compression, network=replace(copy), encoded=encoded, trained=phases.finish(history))
+    trained = phases.finish(history)
+    if schedule is not None:
+        schedule = replace(schedule, achieved=sum(epoch.seconds for epoch in history.epochs))
+    return replace(compression, network=replace(copy), encoded=encoded, trained=trained, schedule=schedule)
 
 
 def _starts(network: TrainedNetwork, compression: Compression) -> dict[str, FloatArray]:

@@ -33,6 +33,7 @@ _GROUP = "slipstick.devices"  # of entry points
 _DOMAINS = (
     "slipstick.edge.board",
     "slipstick.array.dot_product_array",
+    "slipstick.array.mixed_arrays",
     "slipstick.optics.correlator_device",
     "slipstick.optics.photonic_array",
 )

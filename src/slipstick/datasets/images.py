@@ -41,6 +41,10 @@ class Images:
             return self
         return self.take(np.arange(count) * len(self) // count)
 
+    def drawn(self, count: int) -> Images:
+        """Return up to `count` images in an order that is drawn, always the same: sets are ordered by class."""
+        return self.take(np.random.default_rng(0).permutation(len(self))[:count])
+
 
 @dataclass(frozen=True)
 class Normal:

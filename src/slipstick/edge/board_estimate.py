@@ -11,7 +11,6 @@ from slipstick.core.encoding import Encoding
 from slipstick.core.errors import SlipstickError
 from slipstick.core.question import Question
 from slipstick.core.units import format_quantity
-from slipstick.edge.accuracy_table import format_accuracy
 from slipstick.edge.arena.arena_layout import ArenaLayout
 from slipstick.edge.arena.arena_picture import arena_svg
 from slipstick.edge.arena.liveness import _overlaps_of
@@ -23,6 +22,7 @@ from slipstick.edge.core_table import cores
 from slipstick.edge.latency.board_cycles import _FlashPath, _layer_times, _LayerTime
 from slipstick.edge.latency.kernel_mixes import KernelMix, mix_for
 from slipstick.edge.latency.layer_work import LayerWork, _work_of
+from slipstick.formats.accuracy_table import accuracy_metrics
 from slipstick.formats.grammar import format_of
 from slipstick.formats.layer_patterns import DEFAULT, PatternLayer, formats_of
 from slipstick.report.report import Metric, Report, Table
@@ -226,8 +226,7 @@ def _metrics(run: BoardRun) -> dict[str, Any]:
     }
     price = figures.pop("price", None)
     metrics |= figures
-    if (table := run.question.options.get("accuracies")) is not None:
-        metrics["accuracy"] = {"top1": format_accuracy(table, run.question.plan.formats.layers or DEFAULT)}
+    metrics |= accuracy_metrics(run.question.options, run.question.plan.formats.layers or DEFAULT)
     return metrics if price is None else metrics | {"price": price}
 
 

@@ -66,7 +66,7 @@ def _adapt_network(
     if hardware is not None:
         compression = replace(compression, formats={**compression.formats, **hardware.formats})
     after = rounded = right_answers(on_hardware(compression.network, hardware), scored)
-    if options.retraining.epochs:
+    if options.retraining.trains:
         compression = retrain(opened, compression, data, options.retraining, hardware=hardware, progress=progress)
         after = right_answers(on_hardware(compression.network, hardware), scored)
     compression = replace(compression, network=on_hardware(compression.network, hardware))
@@ -75,7 +75,8 @@ def _adapt_network(
     detail = _AdaptedNetwork(compression.network, compression.encoded, before, rounded, after, notes)
     curve = _by_bits(compression.network, data, scored, bits, options.retraining.seed)
     adaptation = _Adaptation(opened, data, formats, compression, study, detail, question, curve)
-    return _adapted_report(adaptation, inputs, options.retraining.epochs)
+    epochs = compression.schedule.epochs if compression.schedule is not None else options.retraining.epochs
+    return _adapted_report(adaptation, inputs, epochs)
 
 
 def _allowed(network: TrainedNetwork, options: AdaptOptions) -> tuple[int, ...]:
@@ -83,7 +84,7 @@ def _allowed(network: TrainedNetwork, options: AdaptOptions) -> tuple[int, ...]:
     bits = options.calibration.activation_bits()
     if network.module is None:
         asked = {
-            "retrain": options.retraining.epochs, "folder": options.retraining.folder,
+            "retrain": options.retraining.epochs, "time": options.retraining.time, "folder": options.retraining.folder,
             "budget": options.schedule.budget, "activations": bits,
         }  # fmt: skip
         for name, value in asked.items():
@@ -101,8 +102,7 @@ def _split(data: DataSet, calibration: CalibrationImages) -> tuple[Images, Image
     train, test = data.train, data.test.some(calibration.images)
     count = len(test)
     if len(train) and count > 0:
-        order = np.random.default_rng(0).permutation(len(train))  # sets are ordered by class, or otherwise
-        return train.take(order[: calibration.calibrate]), test
+        return train.drawn(calibration.calibrate), test
     if count < 2:
         raise SlipstickError("too few test images", path="images", value=count, allowed="from 2")
     return test.take(np.arange(0, count, 2)[: calibration.calibrate]), test.take(np.arange(1, count, 2))
@@ -160,6 +160,8 @@ def _inputs(
         inputs["method"] = retraining.method
     if retraining.errors != "auto":
         inputs["errors"] = retraining.errors
+    if retraining.time is not None:
+        inputs["time"] = retraining.time
     return {
         **inputs, "epochs": retraining.epochs, "rate": largest_rate(network, retraining), "seed": retraining.seed,
     }  # fmt: skip

@@ -34,6 +34,8 @@ def _adapted_report(adaptation: _Adaptation, inputs: Mapping[str, Any], epochs: 
     trained_how = adaptation.compression.trained
     if trained_how is not None:
         metrics["training"] = _training(trained_how)
+    if (schedule := adaptation.compression.schedule) is not None:
+        metrics["schedule"] = schedule.metrics()
     if question is not None:
         metrics["array"] = _array_metrics(question, adaptation.compression.encoded)
     tables = {"layers": Table.of(_LAYER_COLUMNS, _layer_rows(adaptation))}

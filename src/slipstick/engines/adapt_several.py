@@ -46,6 +46,8 @@ def adapt_formats(
     """
     from slipstick.trained.open import open_network
 
+    if options.schedule.assign is not None:
+        return _adapt_assigned(network, formats, data, options, progress)
     if len(formats) == 1:
         return _adapt_network(network, formats[0], data, options, progress)
     alone = {
@@ -71,6 +73,43 @@ def adapt_formats(
     title = f"{opened.name} on {data.name} in {len(rows)} formats"
     report = Report.of(inputs, _references(first), {"formats": table}, title=title)
     return report.with_detail(reports, lambda: _pictures(report))
+
+
+def _adapt_assigned(
+    network: str | Path | nn.Module | TrainedNetwork,
+    formats: Sequence[str],
+    data: DataSet,
+    options: AdaptOptions,
+    progress: Progress | None,
+) -> Report:
+    """Return the Report on a network whose layers got one of the formats each, within a limit of energy.
+
+    Errors
+    ------
+    SlipstickError as `assign_formats` and `_adapt_network` raise it, and for data without training images.
+    """
+    from slipstick.engines.layer_assignment import assign_formats
+    from slipstick.trained.open import open_network
+
+    if not len(data.train):
+        raise SlipstickError("has no training images, on which layers are compared", path="data", value=data.name)
+    opened, schedule = open_network(network, data), options.schedule
+    images = data.train.drawn(options.calibration.calibrate)
+    assigned = assign_formats(opened, formats, images, schedule, options.system, progress)
+    fitting = replace(
+        _fitting(assigned.formats, replace(options, schedule=replace(schedule, assign=None))), system=None
+    )
+    report = _adapt_network(opened, assigned.formats, data, fitting, progress)
+    inputs = {
+        **report.inputs, "formats": assigned.formats, "candidates": list(formats), "assign": schedule.assign,
+        "energy": schedule.energy,
+    }  # fmt: skip
+    whole = Report.of(
+        inputs, {**report.metrics, "assignment": assigned.metrics()},
+        {**assigned.tables, **report.breakdowns},
+        title=f"{opened.name} on {data.name}, formats assigned by {schedule.assign}", papers=report.papers,
+    )  # fmt: skip
+    return whole.with_detail(report.detail, report.pictures)
 
 
 def _pictures(report: Report) -> dict[str, str]:

@@ -75,7 +75,7 @@ def measure_accuracy(question: Question) -> Report:
     test = _test_images(data, question.options.get("images"))
     network, formats = WeightedNetwork.of(question.workload.network).trained, question.plan.formats.layers
     started = time.perf_counter()
-    right, stored, int8 = _measured(network, formats, test)
+    right, stored, int8 = _measured(network, formats, test, data.train)
     seconds = time.perf_counter() - started
     metrics: dict[str, Any] = {
         "accuracy": _accuracy(right, f"{len(right)} test images of {data.name}"),
@@ -128,9 +128,14 @@ def _test_images(data: DataSet, images: int | None) -> Images:
     return test
 
 
-def _measured(network: TrainedNetwork, formats: str, test: Images) -> tuple[NDArray[np.bool_], int, int]:
-    """Return which images are right, and the weights' bytes: as stored, and in int8."""
+def _measured(network: TrainedNetwork, formats: str, test: Images, train: Images) -> tuple[NDArray[np.bool_], int, int]:
+    """Return which images are right, and the weights' bytes: as stored, and in int8.
+
+    Layers on approximate hardware compute by their arithmetic, with ranges found on training images.
+    """
+    from slipstick.compress.adapt_options import CalibrationImages
     from slipstick.compress.compression import compress
+    from slipstick.compress.hardware_layers import hardware_layers, on_hardware
     from slipstick.compress.layer_formats import layer_formats
     from slipstick.trained.network import right_answers
 
@@ -139,8 +144,14 @@ def _measured(network: TrainedNetwork, formats: str, test: Images) -> tuple[NDAr
         parameters = network.module.parameters()
         stored = sum(parameter.numel() * parameter.element_size() for parameter in parameters)
         return right_answers(network, test), stored, sum(layer.int8_bytes for layer in network.layers())
-    compression = compress(network, layer_formats(network, text), correct=False)
-    return right_answers(compression.network, test), compression.packed_bytes, compression.int8_bytes
+    forms = layer_formats(network, text)
+    compression = compress(network, forms, correct=False)
+    if not len(train) and not all(form.arithmetic.exact_products for form in forms.values()):
+        allowed = "a data set with training images, or slipstick adapt, which calibrates on every second test image"
+        raise SlipstickError("ranges of approximate layers need training images", path="data", allowed=allowed)
+    hardware = hardware_layers(network, forms, train.drawn(CalibrationImages().calibrate))
+    computing = on_hardware(compression.network, hardware)
+    return right_answers(computing, test), compression.packed_bytes, compression.int8_bytes
 
 
 def _accuracy(right: NDArray[np.bool_], source: str) -> dict[str, Metric]:

@@ -158,11 +158,15 @@ ENGINES: tuple[Engine, ...] = (
     ),
     Engine(
         "estimate", "array", ("graph",), (Phase.INFER,), ("formats.layers",),
-        "slipstick.array.estimate:estimate", default_plan="formats=int8", max_devices=1,
+        "slipstick.array.estimate:estimate", options=("accuracies",), default_plan="formats=int8", max_devices=1,
     ),
     Engine(
         "estimate", "dot-product", ("graph",), (Phase.INFER,), ("formats.layers",),
-        "slipstick.array.dot_product_estimate:estimate", max_devices=1,
+        "slipstick.array.dot_product_estimate:estimate", options=("accuracies",), max_devices=1,
+    ),
+    Engine(
+        "estimate", "mixed-arrays", ("graph",), (Phase.INFER,), ("formats.layers",),
+        "slipstick.array.mixed_estimate:estimate", options=("accuracies",), default_plan="formats=int8", max_devices=1,
     ),
     Engine(
         "estimate", "correlator", ("graph",), (Phase.INFER,), (),

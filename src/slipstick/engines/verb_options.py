@@ -66,8 +66,8 @@ class EstimateOptions(QuestionOptions, total=False):
     "Longest time from arrival to first token of 99 of 100 requests."
 
     accuracies: Path | str | Mapping[str, float] | None
-    """CSV of measured accuracies on boards: columns format and accuracy (0 to 1). Adds accuracy.top1 of the plan's
-    formats."""
+    """CSV of measured accuracies, for boards and arrays: columns format and accuracy (0 to 1). Adds accuracy.top1 of
+    the plan's formats."""
 
     fabric: bool
     "Price collectives on the links of the system's topology, not by the closed form."

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
-from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +14,7 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.files import read_text, write_text
 from slipstick.core.progress import Progress
 from slipstick.exploration.constraint import Constraint
+from slipstick.exploration.executors import Workers, _results
 from slipstick.exploration.parquet import _write_parquet
 from slipstick.exploration.points import Columns, Task, _evaluate
 from slipstick.exploration.space import _value_text
@@ -28,16 +25,7 @@ if TYPE_CHECKING:
 
 CHUNK = 65_536  # points: some 100 MB of arrays while they are computed
 SMALL_CHUNK = 64  # points that are reported one after the other
-_IN_FLIGHT = 64  # chunks handed to an executor at a time
 _ASKED, _CHUNKS = "search.json", "chunks"
-
-
-@dataclass(frozen=True)
-class Workers:
-    """Workers that evaluate the chunks: the user's executor, else a pool of `processes`, or this process for one."""
-
-    executor: Executor | None = None
-    processes: int = 1
 
 
 def _all_points(
@@ -91,37 +79,8 @@ def _chunks(
             yield last - first, polars.read_parquet(file)
         else:
             missing.append((first, last))
-    if workers.executor is not None:
-        yield from _spread(workers.executor, task, constraint, missing, folder)
-    elif workers.processes == 1 or len(missing) < 2:
-        for first, last in missing:
-            yield last - first, _stored(chunk_table(task, constraint, first, last), _file(folder, first))
-    else:
-        others = set(active_children())
-        with ProcessPoolExecutor(workers.processes, mp_context=get_context("spawn")) as pool:
-            try:
-                yield from _spread(pool, task, constraint, missing, folder)
-            except BaseException:  # Ctrl-C above all: neither what waits nor what runs is worked off first
-                pool.shutdown(wait=False, cancel_futures=True)
-                for process in set(active_children()) - others:
-                    process.terminate()
-                raise
-
-
-def _spread(
-    pool: Executor, task: Task, constraint: Constraint, missing: list[tuple[int, int]], folder: Path | None
-) -> Iterator[tuple[int, polars.DataFrame]]:
-    """Yield chunks as the executor finishes them; only as many are submitted as keep its workers busy."""
-    waiting: dict[Future[Any], tuple[int, int]] = {}
-    rest = iter(missing)
-    while True:
-        for bound in itertools.islice(rest, _IN_FLIGHT - len(waiting)):
-            waiting[pool.submit(chunk_table, task, constraint, *bound)] = bound
-        if not waiting:
-            return
-        for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-            first, last = waiting.pop(future)
-            yield last - first, _stored(future.result(), _file(folder, first))
+    for (*_, first, last), table in _results(workers, chunk_table, [(task, constraint, *bound) for bound in missing]):
+        yield last - first, _stored(table, _file(folder, first))
 
 
 def _stored(table: polars.DataFrame, file: Path | None) -> polars.DataFrame:
@@ -164,6 +123,6 @@ def _description(task: Task, objectives: Sequence[str], subject_to: str) -> str:
     """Return the search's inputs as JSON, by which a run's folder is recognised."""
     question = {
         "workload": task.workload, **task.options, "axes": task.space.axes, "fixed": task.space.fixed,
-        "objectives": list(objectives), "subject_to": subject_to,
+        "objectives": list(objectives), "subject_to": subject_to, **({"scored": task.scored} if task.scored else {}),
     }  # fmt: skip
     return json.dumps(canonical(question), indent=2, sort_keys=True)

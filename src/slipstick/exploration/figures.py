@@ -13,6 +13,7 @@ from slipstick.report.report import Report
 
 SYSTEM_FIGURES = {"price": "USD", "devices": ""}  # of the system itself, not of a Report: unit
 PEAK = "memory.peak"
+ACCURACY = "accuracy.top1"
 RESERVE = "memory.reserve"
 COPIES = "load.copies"  # of the system, where requests arrive at a rate
 INTERACTIVITY, PER_DEVICE = "throughput.tokens_per_request", "throughput.tokens_per_device"  # of serving
@@ -21,7 +22,7 @@ _SHORT_NAMES = {
     "time": ("time.sample", "time.request", "time.first_token", "time.step", "time.inference"),
     "step": ("time.step", "time.first_token", "time.inference"),
     "memory": (PEAK,),
-    "accuracy": ("accuracy.top1",),
+    "accuracy": (ACCURACY,),
     "price": ("price",),
     "devices": ("devices",),
     "throughput": ("throughput.samples", "throughput.tokens"),
@@ -30,7 +31,7 @@ STANDARD = (
     "time.step", "time.sample", "time.first_token", "time.per_token", "time.request", "time.queue.mean",
     "time.queue.p99", PEAK, RESERVE, "throughput.samples", "throughput.tokens", PER_DEVICE, INTERACTIVITY,
     "load.tokens_per_device", "efficiency.mfu", "cost.million_tokens", COPIES, "time.inference", "energy.inference",
-    "accuracy.top1", "memory.flash", "price", "devices",
+    ACCURACY, "memory.flash", "price", "devices",
 )  # in every table where known  # fmt: skip
 _MAXIMISED = ("throughput.", "efficiency.", "accuracy.")
 _NEAREST = 8  # paths that an error offers

@@ -15,12 +15,14 @@ from slipstick.core.errors import SlipstickError
 from slipstick.core.pareto import knee, pareto
 from slipstick.core.plan import short_keys
 from slipstick.exploration.calibration_marks import _calibrations, _starred
-from slipstick.exploration.figures import INTERACTIVITY, PEAK, PER_DEVICE, Objective, _figure_path
+from slipstick.exploration.figures import ACCURACY, INTERACTIVITY, PEAK, PER_DEVICE, Objective, _figure_path
+from slipstick.exploration.measured_accuracies import FORMATS
 from slipstick.exploration.parquet import _write_parquet
 from slipstick.exploration.points import Task
 from slipstick.exploration.ranking import _command, _point_name, _Ranking
 from slipstick.exploration.space import _value_text
-from slipstick.report.metric import Table
+from slipstick.exploration.treatment import Treatment
+from slipstick.report.metric import Metric, Table
 from slipstick.report.report import Report
 
 if TYPE_CHECKING:
@@ -36,7 +38,8 @@ class Frontier:
     """Result of a search: the feasible points as a polars table, with `index` in the space, axes and figures.
 
     `method` says how the points were chosen, `tried` how many there were. A point without a figure for some objective,
-    such as the price of a system that nobody knows, stays among the `points` but is on no frontier.
+    such as the price of a system that nobody knows, stays among the `points` but is on no frontier. `as_it_came` is the
+    accuracy of the network before any format, where it was measured.
     """
 
     task: Task
@@ -46,6 +49,7 @@ class Frontier:
     tried: int
     ranking: int = 0  # best points that are printed in place of the frontier; 0: the frontier is
     conditions: tuple[str, ...] = ()  # paths of the figures that the points had to keep within bounds
+    as_it_came: Metric | None = None
 
     @property
     def costs(self) -> FloatArray:
@@ -86,10 +90,14 @@ class Frontier:
         return self.task.report(index)
 
     def table(self, rows: int = 20) -> Table:
-        """Return the first Pareto points as a table with units: axes, objectives, conditions, time and memory."""
+        """Return the first Pareto points as a table with units: axes, objectives, conditions, time and memory.
+
+        Where accuracy was measured, time and memory are left out unless they are objectives or conditions.
+        """
         front = self.pareto.head(rows).fill_nan(None)
         axes = {_short(path): path for path in self.task.space.axes}
-        column_paths = {"time.step", PEAK, *(goal.path for goal in self.objectives), *self.conditions}
+        asked = {*(goal.path for goal in self.objectives), *self.conditions}
+        column_paths = asked if self.task.scored else {"time.step", PEAK, *asked}
         figures = [path for path in self.units if path in column_paths]
         columns = {**dict.fromkeys(axes, ""), **{path: self.units[path] for path in figures}}
         cells = [front[path].to_list() for path in (*axes.values(), *figures)]
@@ -137,7 +145,10 @@ class Frontier:
             return Group(f"{counts}{self._unknown()}\n", render_breakdown("best", table), f"\n{commands}")
         table, remark = _starred(self.table())
         best = f"\n{remark}\n" if remark else ""
-        best += f"\nthe first in {self.objectives[0].path}: {self.words(int(front['index'][0]))}"
+        first = int(front["index"][0])
+        best += f"\nthe first in {self.objectives[0].path}: {self.words(first)}"
+        if treated := Treatment.of(self.task.space.point(first)).words:
+            best += f"\nits accuracy is that of slipstick adapt with {treated}"
         return Group(f"{counts}{self._unknown()}\n", render_breakdown("frontier", table), best)
 
     def __str__(self) -> str:
@@ -163,7 +174,12 @@ class Frontier:
         return _command(self.task, index)
 
     def plot(self) -> str:
-        """Return the SVG of the points over the first two objectives, with the frontier marked."""
+        """Return the SVG of the points over the first two objectives, with the frontier marked.
+
+        A search that weighs accuracy against something has its families of formats in it.
+        """
+        if self._accuracy_costs:
+            return next(iter(self._families().values()))
         from slipstick.exploration.frontier_picture import _frontier_svg
 
         figures = {path: self.points[path].to_numpy() for path in self.units}
@@ -171,8 +187,40 @@ class Frontier:
         return _frontier_svg(figures, self.units, self.objectives, self._systems(), title)
 
     def pictures(self) -> dict[str, str]:
-        """Return the SVG pictures by name: the frontier, and of a serving search throughput over interactivity."""
+        """Return the SVG pictures by name: the frontier, and of a serving search throughput over interactivity.
+
+        A search that weighs accuracy has a picture of it against each other objective.
+        """
+        if self._accuracy_costs:
+            return self._families()
         return {**({"serving": self._serving()} if self._is_serving else {}), "frontier": self.plot()}
+
+    @property
+    def _accuracy_costs(self) -> list[str]:
+        """Objectives against which accuracy is drawn; none without accuracy, or where no number format is stated."""
+        paths = [goal.path for goal in self.objectives]
+        if ACCURACY not in paths or FORMATS not in {**self.task.space.axes, **self.task.space.fixed}:
+            return []
+        return [path for path in paths if path != ACCURACY and not self.points[path].is_nan().all()]
+
+    def _families(self) -> dict[str, str]:
+        """Return the SVG of accuracy against each other objective, by the objective's path."""
+        from slipstick.exploration.family_picture import _family_svg, _FamilyPoints
+
+        points = [self.task.space.point(index) for index in self.points["index"].to_list()]
+        words = (
+            [str(point[FORMATS]) for point in points], [_value_text(point["system"]) for point in points],
+            [Treatment.of(point).words for point in points],
+        )  # fmt: skip
+        level = None if self.as_it_came is None else self.as_it_came.value
+        title = f"{Path(self.task.workload_name).stem}: accuracy on {self.task.scored}"
+        accuracies = self.points[ACCURACY].to_numpy()
+        return {
+            path: _family_svg(
+                _FamilyPoints(self.points[path].to_numpy(), accuracies, *words, level), (path, self.units[path]), title
+            )
+            for path in self._accuracy_costs
+        }
 
     @property
     def _is_serving(self) -> bool:

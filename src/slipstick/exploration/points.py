@@ -31,9 +31,10 @@ from slipstick.exploration.figures import (
     report_figures,
 )
 from slipstick.exploration.space import Space
+from slipstick.exploration.treatment import Treatment
 from slipstick.formats.grammar import format_of
 from slipstick.formats.layer_patterns import pieces
-from slipstick.report.report import Report
+from slipstick.report.report import Metric, Report
 
 Columns = dict[str, FloatArray]
 _PLAN = "plan."
@@ -51,6 +52,7 @@ class Task:
     options : phase, batch, sequence and output of every point, those that are given.
     units : the figures, each with its unit.
     sweep : ``module:NAME`` of the vectorised form that gives all of them; empty: each point is a Report of its own.
+    accuracies : measured by treatment and number format, where a data set is given; `scored` says on what.
     """
 
     workload: WorkloadSpec
@@ -58,6 +60,8 @@ class Task:
     options: Mapping[str, Any] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     sweep: str = ""
+    accuracies: Mapping[Treatment, Mapping[str, Metric]] = field(default_factory=dict)
+    scored: str = ""
 
     def question(self, index: int, without: Iterable[str] = ()) -> Question:
         """Return the Question of a point, its plan and workload `without` the fields at some paths.
@@ -89,7 +93,8 @@ class Task:
         for path in without:
             plan.pop(path.removeprefix(_PLAN), None)
             changes.pop(path, None)
-        return {"system": point["system"], "plan": plan, "set": changes, **self.options}
+        measured = {"accuracies": self.accuracies.get(Treatment.of(point), {})} if self.accuracies else {}
+        return {"system": point["system"], "plan": plan, "set": changes, **self.options, **measured}
 
 
 @dataclass(frozen=True)

@@ -18,19 +18,20 @@ from slipstick.core.progress import Progress
 from slipstick.core.question import Question
 from slipstick.core.value_ranges import whole_numbers
 from slipstick.engines.question import WorkloadSpec, parse_overrides
-from slipstick.exploration.chunks import CHUNK, SMALL_CHUNK, Workers, _all_points, _point_table, _run_folder
+from slipstick.exploration.chunks import CHUNK, SMALL_CHUNK, _all_points, _point_table, _run_folder
 from slipstick.exploration.constraint import Constraint, _figure_names, _parse
 from slipstick.exploration.default_plans import _default_plans, _open_fields
-from slipstick.exploration.executors import _opened_executor
+from slipstick.exploration.executors import Workers, _opened_executor
 from slipstick.exploration.figures import PEAK, SYSTEM_FIGURES, Objective, _figure_path
 from slipstick.exploration.frontier import Frontier
-from slipstick.exploration.measured_accuracies import _measured_accuracies
+from slipstick.exploration.measured_accuracies import _Accuracies, _expected_accuracies, _measured_accuracies
 from slipstick.exploration.parquet import _write_parquet
 from slipstick.exploration.points import Task, _default_objectives, _evaluate, _prepared, _require_answers
 from slipstick.exploration.sampling import KEPT, SAMPLERS, _sample
 from slipstick.exploration.search_options import SearchOptions
 from slipstick.exploration.space import Space
 from slipstick.exploration.space_text import read_space
+from slipstick.exploration.treatment import TREATMENT
 
 if TYPE_CHECKING:
     import polars
@@ -78,8 +79,7 @@ def search_systems(
     asked: dict[str, Any] = {"phase": options["phase"]} if options.get("phase") is not None else {}
     asked |= {name: values[0] for name in _SIZES if len(values := _counts(options, name)) == 1}
     asked |= {name: options[name] for name in _PASSED if options.get(name) is not None}  # type: ignore[literal-required]
-    task = Task(workload, _space(workload, systems, options, asked), asked)
-    task, remark = _with_accuracies(task, options, progress)
+    task = _with_places(Task(workload, _space(workload, systems, options, asked), asked), options)
     names = [name.strip() for name in minimize.split(",")] if isinstance(minimize, str) else list(minimize)
     names = names if any(names) else _default_objectives(task)
     figure_names = [(name, "minimize") for name in names] + [(name, "subject_to") for name in _figure_names(subject_to)]
@@ -95,12 +95,16 @@ def search_systems(
             "out of range", path="budget", value=options["budget"], allowed="a number of points from 1"
         )
     folder = _run_folder(task, names, subject_to, options.get("folder"), options.get("resume", False))
+    task, measured = _with_accuracies(task, folder, progress, options)
     choose = _sampled if len(task.space) > options.get("budget", _BUDGET) else _exhaustive
     points, tried, method = choose(_Aim(task, objectives, constraint), folder, progress, options)
     if not len(points):
         raise _no_point(task, constraint, subject_to)
     conditions = tuple(dict.fromkeys(path for path, _, _ in constraint.clauses))
-    frontier = Frontier(task, points, objectives, method + remark, tried, options.get("top", 0), conditions)
+    frontier = Frontier(
+        task, points, objectives, method + (measured.remark if measured else ""), tried, options.get("top", 0),
+        conditions, measured.as_it_came if measured else None,
+    )  # fmt: skip
     if not np.isfinite(frontier.costs).all(axis=1).any():
         raise SlipstickError("no point that meets the conditions has these figures", path="minimize", value=names)
     if folder is not None:
@@ -108,15 +112,40 @@ def search_systems(
     return frontier
 
 
-def _with_accuracies(task: Task, options: SearchOptions, progress: Progress | None) -> tuple[Task, str]:
-    """Return the search with the accuracies that a data set gives, and a remark on formats that have none."""
+def _with_places(task: Task, options: SearchOptions) -> Task:
+    """Return the search with a place for each accuracy that a data set will give, so that questions can be checked.
+
+    Errors
+    ------
+    SlipstickError for a table beside a data set, treatments without one, and a network that has no weights.
+    """
     data = options.get("data")
     if data is None:
-        return task, ""
+        for path, value in {**task.space.axes, **task.space.fixed}.items():
+            if path.startswith(TREATMENT):
+                allowed = "a data set (data), on which the network is retrained and scored"
+                raise SlipstickError("needs images", path=path.removeprefix(TREATMENT), value=value, allowed=allowed)
+        return task
     if "accuracies" in task.options:
         raise SlipstickError("stands beside a data set that accuracies are measured on", path="accuracies")
-    measured = _measured_accuracies(task.workload, data, task.space, options.get("images"), progress)
-    return replace(task, options={**task.options, "accuracies": measured.by_format}), measured.remark
+    images = options.get("images")
+    name = str(data) if isinstance(data, str | Path) else data.name
+    scored = name if images is None else f"{name}, {images} images"
+    return replace(task, accuracies=_expected_accuracies(task, data, images), scored=scored)
+
+
+def _with_accuracies(
+    task: Task, folder: Path | None, progress: Progress | None, options: SearchOptions
+) -> tuple[Task, _Accuracies | None]:
+    """Return the search with the accuracies that a data set gives, which are measured where a point is possible."""
+    data, count = options.get("data"), len(task.space)
+    if data is None:
+        return task, None
+    possible = range(count) if task.sweep or count > CHUNK else np.flatnonzero(_evaluate(task, 0, count).fits).tolist()
+    with _opened_executor(options.get("executor")) as executor:
+        workers = Workers(executor, options.get("workers", 1))
+        measured = _measured_accuracies(task, possible, data, options, workers, folder, progress)
+    return replace(task, accuracies=measured.by_treatment), measured
 
 
 def _no_point(task: Task, constraint: Constraint, subject_to: str) -> SlipstickError:

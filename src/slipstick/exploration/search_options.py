@@ -22,7 +22,8 @@ class SearchOptions(TypedDict, total=False):
 
     space: str
     """Systems, formats and fields in one line: board=*,format=int8|int4|pool:size=64 are all boards with three formats.
-    system= and board= take names and patterns joined by |; what is given beside is added. Default: none."""
+    system= and board= take names and patterns joined by |; retrain=0|2, rate=, method= and seed=0|1|2 say how the
+    network is retrained in each format before accuracy is measured; what is given beside is added. Default: none."""
 
     set: list[str] | Mapping[str, object] | None
     'Any other leaf with its values, such as system.memory.hbm.bandwidth="2..8 TB/s". Repeatable.'
@@ -52,15 +53,20 @@ class SearchOptions(TypedDict, total=False):
     "Coefficient of variation of the time of a request with --rate, 0 (equal requests) to 1 (exponential). Default: 0."
 
     accuracies: Path | str | Mapping[str, float] | None
-    """CSV of measured accuracies on boards: columns format and accuracy (0 to 1). Adds the figure accuracy.top1, which
-    is maximised; formats that it does not have are left out."""
+    """CSV of measured accuracies, for boards and arrays: columns format and accuracy (0 to 1). Adds the figure
+    accuracy.top1, which is maximised; formats that it does not have are left out."""
 
     data: str | Path | DataSet | None
-    """A data set, for networks with weights (.tflite, .safetensors, .onnx) on boards: accuracy in each format is
-    measured on its test images, nothing retrained, and is the figure accuracy.top1. Default: none."""
+    """A data set, for networks with weights (.tflite, .safetensors, .onnx) on boards and arrays: accuracy in each
+    format is measured on its test images, and is the figure accuracy.top1. Nothing is retrained unless the space says
+    so. Each measurement is a run of its own for the workers; --folder keeps the finished ones. Default: none."""
 
     images: int | None
     "So many test images only, evenly from all."
+
+    tolerance: float | None
+    """Retrain (retrain= in the space) only in formats that lose more accuracy than this share as they come, such as
+    0.02. Default: in all."""
 
     top: int
     "Print so many of the best points, each with its plan to paste, in place of the frontier. Default: none."

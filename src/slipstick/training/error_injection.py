@@ -20,6 +20,7 @@ from slipstick.training.approximate_layers import _TRAINED_SUMS
 from slipstick.training.error_quality import ErrorQuality
 from slipstick.training.injected_sums import _ERRORS, _Errors, _TrainedSums
 from slipstick.training.recipe import History
+from slipstick.training.time_budget import TrainingSchedule
 
 _Method = Literal["exact", "proxy", "inject", "inject+finetune"]
 _METHODS: tuple[_Method, ...] = ("exact", "proxy", "inject", "inject+finetune")
@@ -56,7 +57,13 @@ class TrainingPhases:
     """
 
     def __init__(
-        self, net: nn.Module, layers: Iterable[str] | None, method: _Method, epochs: int, errors: _Errors = "auto"
+        self,
+        net: nn.Module,
+        layers: Iterable[str] | None,
+        method: _Method,
+        epochs: int,
+        errors: _Errors = "auto",
+        schedule: TrainingSchedule | None = None,
     ) -> None:
         """Attach a part to each named layer, which `attach` has put on hardware; to none where all epochs are exact.
 
@@ -64,12 +71,13 @@ class TrainingPhases:
         ----------
         errors : how errors are modelled: by the ``sum``, the ``channel`` or the ``operands``, with what is ``+fixed``
             at each place; auto: by the operands where a table gives the products, else by the sum, both ``+fixed``.
+        schedule : says how many epochs are exact, and how often others calibrate, where that is not the default.
 
         Errors
         ------
         SlipstickError for another method than ``exact`` without layers.
         """
-        self._net, self._method, self._epochs = net, method, epochs
+        self._net, self._method, self._epochs, self._schedule = net, method, epochs, schedule
         self._layers = {name: net.get_submodule(name) for name in layers or ()}
         self.sums: dict[str, _TrainedSums] = {}
         self._sampled = _NORM_BATCHES
@@ -88,6 +96,8 @@ class TrainingPhases:
         """Number of epochs, at the end, whose forward passes are exact: a fifth, at least one, where it fine-tunes."""
         if self._method == "exact":
             return self._epochs
+        if self._schedule is not None:
+            return self._schedule.exact_epochs
         return -(-self._epochs // _EXACT_SHARE) if self._method == "inject+finetune" else 0
 
     def begin(self, epoch: int, steps: int) -> None:
@@ -101,9 +111,10 @@ class TrainingPhases:
         exact = epoch >= self._epochs - self.exact_epochs
         last = epoch == self._epochs - self.exact_epochs - 1  # that injects: its models are those of the record
         self._sampled = _NORM_BATCHES if last else min(max(steps // _SAMPLED_SHARE, _LEAST_SAMPLED), _NORM_BATCHES)
+        checks = _CHECKS if self._schedule is None else self._schedule.checks
         for sums in self.sums.values():
             sums.computes = "exact" if exact else "proxy" if self._method == "proxy" else "inject"
-            sums.every, sums.passes = min(max(steps // _CHECKS, _LEAST_STEPS), max(steps, 1)), 0
+            sums.every, sums.passes = min(max(steps // checks, _LEAST_STEPS), max(steps, 1)), 0
 
     def end(self, batches: Iterable[Tensor]) -> None:
         """Estimate batch norms, and fit and rate error models, on exact forward passes if those of the epoch were not.

@@ -39,18 +39,18 @@ def adapt(
         can be retrained; and all else that `slipstick.open_network` takes.
     formats
         ``swis:3``, or by patterns: ``swis:3;depthwise=int8;last=int8``. Several, ``int4|swis:2|swis:3``, are set side
-        by side, from the same weights.
+        by side, from the same weights; where the schedule assigns them, each layer gets one.
     data
         A data set, its name or path: training images calibrate and retrain, the test images are scored. Without
         training images every second test image calibrates, and the others are scored.
     calibration
         How many images calibrate and are scored, whether biases are corrected, bits of activations.
     schedule
-        An average of shifts that is divided over all filters, and what it counts; a budget of bytes for pools.
+        An average of shifts divided over all filters; a budget of bytes for pools; formats assigned within an energy.
     retraining
-        Epochs, rate and seed of a training for the formats; for networks with a torch module.
+        Epochs, rate and seed of a training for the formats, or a time for it; for networks with a torch module.
     system
-        An array: the Report says what the weights take on it, against int8.
+        An array: the Report says what the weights take on it, against int8. Of assigned formats: what computes them.
     progress
         Called with (steps_done, steps_total, label).
 

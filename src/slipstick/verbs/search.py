@@ -37,13 +37,13 @@ def search(
         time; on boards price, time, energy, memory, flash, and accuracy where it is known.
     subject_to
         Comparisons of any figures with values, joined by ``and``: ``memory.peak < 75 GiB and energy.token < 1 J``. A
-        point meets the conditions if all hold and the plan fits into memory; any other is left out. Accuracy is a
-        figure of boards, measured (`data`) or from a table (`accuracies`).
+        point meets the conditions if all hold and the plan fits into memory; any other is left out. Accuracy, of
+        boards and arrays, is measured (`data`) or from a table (`accuracies`).
     progress
         Called with (points tried, all points, label).
     options
         Fields of `SearchOptions`: plan, space, set, phase, batch, sequence, output, rate, arrivals, variation, data,
-        images, accuracies, top, workers, executor, budget, trials, seed, folder, resume.
+        images, tolerance, accuracies, top, workers, executor, budget, trials, seed, folder, resume.
 
     Errors
     ------

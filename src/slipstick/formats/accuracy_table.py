@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from slipstick.core.errors import SlipstickError
 from slipstick.core.files import read_text
@@ -13,6 +14,17 @@ from slipstick.report.metric import Metric
 
 _COLUMNS = ("format", "accuracy")
 _ALLOWED = "a CSV with the columns format and accuracy (0 to 1), as `slipstick measure` gives them"
+
+
+def accuracy_metrics(options: Mapping[str, Any], formats: str) -> dict[str, dict[str, Metric]]:
+    """Return the metrics ``accuracy`` of an estimate whose options have a table ``accuracies``; {} without a table.
+
+    Errors
+    ------
+    SlipstickError as `format_accuracy` raises it.
+    """
+    table = options.get("accuracies")
+    return {} if table is None else {"accuracy": {"top1": format_accuracy(table, formats)}}
 
 
 def format_accuracy(table: Mapping[str, float | Metric] | str | Path, formats: str) -> Metric:
