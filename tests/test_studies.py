@@ -13,7 +13,15 @@ import pytest
 
 pytest.importorskip("altair", reason="the studies draw with altair (extra: plot)")
 
-from studies import a100_to_b200, gemm_bounds, inference_and_dram, node_sweep, recomputation, report_picture
+from studies import (
+    a100_to_b200,
+    correlator_shapes,
+    gemm_bounds,
+    inference_and_dram,
+    node_sweep,
+    recomputation,
+    report_picture,
+)
 from studies._search import fastest
 
 import slipstick
@@ -134,3 +142,24 @@ def test_bars_of_the_report_are_whole() -> None:
     for group, total in (("time", "time.step"), ("memory", "memory.peak")):
         rows = report_picture.parts(found, group)
         assert rows[-1]["end"] == pytest.approx(found.value(total), rel=1e-9)
+
+
+def test_the_best_shape_under_the_limit_is_the_remembered_one() -> None:
+    rows = correlator_shapes.shapes((4, 8, 16, 32), (64, 128, 192, 256, 384, 512))
+    first = correlator_shapes.best(rows)
+    assert (first["correlators"], first["waveguides"]) == (8, 256)
+    assert correlator_shapes.best(rows, math.inf)["area"] > correlator_shapes.LIMIT
+    areas = {(row["correlators"], row["waveguides"]): row["area"] for row in rows}
+    assert areas[8, 512] > 2 * areas[8, 256]  # lenses grow with the square of the waveguides
+
+
+def test_accumulation_saves_energy_in_converters_alone() -> None:
+    parts: dict[str, list[float]] = {}
+    for row in correlator_shapes.depths():
+        parts.setdefault(row["part"], []).append(row["energy"])
+    assert parts["ADCs"] == sorted(parts["ADCs"], reverse=True)
+    assert parts["ADCs"][0] == pytest.approx(16 * parts["ADCs"][4])
+    for part in ("modulators", "DACs", "lasers"):
+        assert max(parts[part]) == pytest.approx(min(parts[part]))
+    share = parts["ADCs"][4] / sum(values[4] for values in parts.values())
+    assert share == pytest.approx(0.09, abs=0.01)
