@@ -110,9 +110,9 @@ def chosen_schedule(times: StepTimes, steps: int, budget: float, epochs: int = 0
     Examples
     --------
     >>> times = StepTimes(exact=1.0, injected=0.2, calibrated=1.2, validation=0.0, norms=0.0)
-    >>> chosen = chosen_schedule(times, 100, 500.0, epochs=10)
-    >>> chosen.epochs, chosen.exact_epochs, chosen.checks
-    (10, 2, 5)
+    >>> schedule = chosen_schedule(times, 100, 500.0, epochs=10)
+    >>> schedule.epochs, schedule.exact_epochs, schedule.checks
+    (10, 3, 1)
     """
     room = budget * _MARGIN
     shortest = times.training(steps, 1, 1, 0)
