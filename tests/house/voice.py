@@ -47,6 +47,7 @@ _PUBLIC_NAMES = {
     "training by error models": 10,  # models, fits, bins, quality and drift of errors; phases and record of a training
     "binary weights": 1,
     "masks in a Fourier plane": 19,
+    "Fourier processors": 3,
     "network on light": 7,
 }
 MAX_PUBLIC_NAMES = sum(_PUBLIC_NAMES.values())

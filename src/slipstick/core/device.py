@@ -36,6 +36,7 @@ _DOMAINS = (
     "slipstick.array.mixed_arrays",
     "slipstick.optics.correlator_device",
     "slipstick.optics.photonic_array",
+    "slipstick.optics.fourier_processor",
 )
 
 

@@ -169,6 +169,10 @@ ENGINES: tuple[Engine, ...] = (
         "slipstick.array.mixed_estimate:estimate", options=("accuracies",), default_plan="formats=int8", max_devices=1,
     ),
     Engine(
+        "estimate", "fourier", ("graph",), (Phase.INFER,), (),
+        "slipstick.optics.fourier_estimate:estimate", max_devices=1,
+    ),
+    Engine(
         "estimate", "correlator", ("graph",), (Phase.INFER,), (),
         "slipstick.optics.correlator_estimate:estimate", max_devices=1,
         sweep="slipstick.optics.architecture_sweep:ARCHITECTURES",
