@@ -77,9 +77,10 @@ class FourierProcessor(Device):
 
     @property
     def order_count(self) -> int:
-        """Whole diffraction orders along the shorter axis of the mask."""
+        """Whole diffraction orders along the shorter axis of the mask; 1 where it cuts the highest frequencies off."""
         side = min(self.mask.rows, self.mask.columns)
-        return orders_on_mask(side, self.mask.pitch, self.display.pitch, self.wavelength, self.focal_length_of())
+        pitches = self.mask.pitch, self.display.pitch
+        return max(1, orders_on_mask(side, *pitches, self.wavelength, self.focal_length_of()))
 
     @property
     def frame_rate(self) -> float:
