@@ -1,6 +1,6 @@
 """Trainings on stochastic arithmetic: ours and by error injection, against naive exact emulation in torch; one run.
 
-    python benchmarks/approximate_headline.py [--lengths 32 64 128] [--steps 40] [--epochs 5] [--repeats 5]
+    python benchmarks/approximate_headline.py [--lengths 32 64 ...] [--steps 40] [--epochs 5] [--part network]
 
 Naive: every cycle of a stream is a convolution of bits in torch, positive and negative weights side by side, clamped
 and added up, as an emulation is first written; its sums are ours, bit for bit, and its backward pass is ours. One
@@ -40,6 +40,7 @@ from slipstick.training.parametrization import attach
 
 AIMS = {32: 12.0, 128: 15.0}  # exact training steps over naive ones, at least
 PAPER = 18.0
+PARTS = ("layer", "network")
 BATCH = 32
 LAYERS = ("conv1", "conv2", "conv3", "classifier")
 
@@ -160,13 +161,16 @@ def main() -> None:
     """Print a line for each goal."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lengths", type=int, nargs="+", default=[32, 64, 128, 256], help="cycles of a stream")
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS, help="both by default")
     parser.add_argument("--steps", type=int, default=40, help="training steps of an epoch")
     parser.add_argument("--epochs", type=int, default=5, help="epochs of a training")
     parser.add_argument("--repeats", type=int, default=5, help="runs of a median")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    layer_goals(options.lengths, options.repeats)
-    network_goals(options.lengths, options.steps, options.epochs)
+    if "layer" in options.part:
+        layer_goals(options.lengths, options.repeats)
+    if "network" in options.part:
+        network_goals(options.lengths, options.steps, options.epochs)
 
 
 if __name__ == "__main__":
