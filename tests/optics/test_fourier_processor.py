@@ -86,7 +86,7 @@ def test_an_estimate_counts_every_convolution_of_the_network() -> None:
         ("system.device.wavelength=633 inches", "wavelength"),
         ("system.device.display.rows=1000000000", "rows"),
         ("system.device.image_bits=0", "image_bits"),
-        ("system.device.display.fill=0", "fill"),
+        ("system.device.display.gap=8 um", "leaves no mirror"),
     ],
 )
 def test_impossible_processors_are_one_error(change: str, message: str) -> None:

@@ -19,8 +19,13 @@ class MirrorDisplay(Spec):
     rows: int = Field(gt=0, le=2**14, description="Mirrors of a column")
     columns: int = Field(gt=0, le=2**14, description="Mirrors of a row")
     pitch: units.Metres = Field(description="Distance from one mirror to the next")
-    fill: float = Field(default=1.0, gt=0, le=1, description="Side of a mirror over the pitch")
+    gap: units.Metres | None = Field(default=None, description="Gap between two mirrors; unknown: none is counted")
     frame_rate: units.Hertz = Field(description="Binary frames in a second")
+
+    @property
+    def fill(self) -> float:
+        """Side of a mirror over the pitch."""
+        return 1.0 - (self.gap or 0.0) / self.pitch
 
 
 class ImageSensor(Spec):
@@ -61,7 +66,10 @@ class FourierProcessor(Device):
     )  # fmt: skip
 
     def check(self, system: Surroundings) -> Iterator[str]:
-        """Yield an error message where the mask has not as many diffraction orders as kernels."""
+        """Yield an error message for gaps without mirrors, and more kernels than diffraction orders on the mask."""
+        for name, display in (("display", self.display), ("mask", self.mask)):
+            if display.fill <= 0:
+                yield f"device.{name}.gap: {display.gap:g} m leaves no mirror in a pitch of {display.pitch:g} m"
         if self.kernels > self.order_count**2:
             yield (
                 f"device.kernels: {self.kernels} kernels need as many diffraction orders on the mask, which holds "
