@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,24 @@ def test_every_figure_says_that_its_constants_are_from_memory() -> None:
     assert "from memory, unverified" in report["time.step"].source
     assert "edge_effect" in [finding.check for finding in report.warnings]
     assert "edge_effect" not in [finding.check for finding in ask("resnet-8", guard="shared").warnings]
+
+
+def test_noise_by_hand_and_its_inverse() -> None:
+    """5.86 uA against 20 pA/sqrt(Hz) in 5 GHz: 12.3 dB of a shot, 12 more of 16 added up, 3.8 bits."""
+    report = ask("resnet-8")
+    amps = 0.5e-3 * 0.2 * 10 ** (-report.value("light.loss") / 10)
+    assert report.value("light.detected") == pytest.approx(amps)
+    variance = (2 * 1.602e-19 * amps + (20e-12) ** 2 + 1e-14 * amps**2) * 5e9
+    snr = 10 * math.log10(amps**2 / variance)
+    assert report.value("light.snr") == pytest.approx(snr, abs=1e-3)
+    assert report.value("light.bits") == pytest.approx((snr + 12.041 - 1.76) / 6.02, abs=1e-3)
+    assert "noise_above_converters" in [finding.check for finding in report.warnings]
+    enough = ask("resnet-8", light__power=report.value("light.needed"))
+    assert enough.value("light.bits") == pytest.approx(8)
+    assert ask("resnet-8", light__power=2 * report.value("light.needed")).value("light.bits") > 8
+    loud = ask("resnet-8", light__rin=-120)  # the ratio is at most 1 / (RIN B), whatever the power
+    assert "light.needed" not in loud
+    assert loud.value("light.snr") < 10 * math.log10(1 / (1e-12 * 5e9))
 
 
 def test_pictures_of_energy_area_and_losses() -> None:

@@ -39,6 +39,8 @@ class _Detector(Spec):
 
     area: units.SquareMetres = Field(description="Area of one")
     sensitivity: units.PositiveWatts = Field(description="Least optical power that it must get")
+    responsivity: Annotated[float, Field(gt=0)] = Field(description="Current per optical power [A/W]")
+    noise: Annotated[float, Field(ge=0)] = Field(description="Input current noise of its amplifier [pA/sqrt(Hz)]")
 
 
 class _Lens(Spec):
@@ -62,6 +64,7 @@ class _Light(Spec):
     wavelength: units.Metres = Field(description="Wavelength of the light")
     area: units.SquareMetres = Field(description="Area of one laser")
     lasers: _Count = Field(default=1, description="Lasers of one correlator")
+    rin: Annotated[float, Field(le=0)] = Field(description="Relative intensity noise of the lasers [dB/Hz]")
     coupler: _Decibels = Field(description="Loss of the coupler onto the chip [dB]")
     splitter: _Decibels = Field(description="Excess loss of one stage of the splitter tree [dB]")
     guide: _Decibels = Field(description="Loss of the waveguides along their way [dB]")

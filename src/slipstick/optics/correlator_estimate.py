@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from slipstick.core.question import Question
@@ -12,6 +13,7 @@ from slipstick.optics.correlator_run import CorrelatorRun, correlator_run
 from slipstick.optics.layer_shots import OpticalLayer, ShotCounts, layer_tilings
 from slipstick.optics.link_budget import sized_power
 from slipstick.optics.photonic_pictures import cost_pictures
+from slipstick.optics.receiver_noise import effective_bits
 from slipstick.report.report import Finding, Metric, Report, Table
 
 _PAPERS = ("li2023photofourier",)
@@ -111,8 +113,24 @@ def _metrics(run: CorrelatorRun) -> dict[str, Any]:
             "waveguide": metric(run.values["light.power"], "W", "electrical, of the laser for one waveguide"),
             "sized": metric(sized_power(run.values), "W", "by the loss chain and the detector's sensitivity"),
             "loss": metric(sum(run.losses.values()), "dB", "from laser to detector"),
+            **_noise(run, metric),
         },
     }  # fmt: skip
+
+
+def _noise(run: CorrelatorRun, metric: Any) -> dict[str, Any]:
+    """Return the figures of noise: ratio of a shot, bits of a conversion, the laser power that the ADC's bits need."""
+    snr = run.receiver.snr(run.detected)
+    known = {
+        "detected": metric(run.detected, "W", "optical, at a detector of the last plane"),
+        "snr": metric(snr, "dB", "of a shot of full scale: shot, amplifier and laser noise; for @correlator:snr="),
+        "bits": metric(_bits(run), "bit", "effective, of a conversion"),
+    }
+    return known if run.needed is None else known | {"needed": metric(run.needed, "W", "for the bits of the ADC")}
+
+
+def _bits(run: CorrelatorRun) -> float:
+    return max(0.0, effective_bits(run.receiver.snr(run.detected) + 10 * math.log10(run.device.accumulation)))
 
 
 def _memory(run: CorrelatorRun, layers: list[OpticalLayer], metric: Any) -> dict[str, Any]:
@@ -163,6 +181,14 @@ def _findings(run: CorrelatorRun) -> list[Finding]:
     if run.system.main_memory.energy is None:
         message = f"{run.dram_bytes:.3g} B at the DRAM's pins have no energy and take no time: its energy is not known"
         findings.append(Finding("dram_left_out", message, f"system.memory.{run.system.main_memory_name}.energy"))
+    bits, converted = _bits(run), run.device.adc_bits
+    if bits < converted:
+        needed = (
+            "the lasers' own noise allows no more" if run.needed is None else f"they need {1e3 * run.needed:.3g} mW"
+        )
+        power = f"{1e3 * run.values['light.power']:.3g} mW a waveguide"
+        message = f"noise leaves {bits:.1f} of the {converted} bits of a conversion at {power}; {needed}"
+        findings.append(Finding("noise_above_converters", message, "system.device.light.power"))
     padded = [layer.name for layer, _ in run.layers if any(layer.geometry.padding[1])]
     if run.device.guard == "none" and padded:
         message = f"pixels at the ends of rows are wrong in {len(padded)} layers, the first is {padded[0]}: no guards"

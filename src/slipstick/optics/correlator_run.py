@@ -13,7 +13,8 @@ from slipstick.core.workload import Workload
 from slipstick.optics.correlator_cost import area_parts, energy_parts, full_power, shot_rate
 from slipstick.optics.correlator_device import Correlator
 from slipstick.optics.layer_shots import OpticalLayer, ShotCounts, Split, optical_layers, shot_counts
-from slipstick.optics.link_budget import loss_chain, sized_power
+from slipstick.optics.link_budget import laser_power, loss_chain, sized_power
+from slipstick.optics.receiver_noise import Receiver, needed_snr
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,26 @@ class CorrelatorRun:
     def losses(self) -> dict[str, float]:
         """Losses [dB] of the light from laser to detector, by name."""
         return {name: float(loss) for name, loss in loss_chain(self.values).items()}
+
+    @property
+    def receiver(self) -> Receiver:
+        """Receiver of one detector, in the bandwidth of its shots."""
+        detector, rin = self.device.detector, 10 ** (self.device.light.rin / 10)  # decibels of a power
+        return Receiver(
+            detector.responsivity, detector.noise * 1e-12, rin, shot_rate(self.values) / 2
+        )  # pA are 1e-12 A
+
+    @property
+    def detected(self) -> float:
+        """Optical power [W] at a detector of the last plane."""
+        loss = sum(self.losses.values())
+        return float(self.values["light.power"] * self.device.light.efficiency / 10 ** (loss / 10))
+
+    @property
+    def needed(self) -> float | None:
+        """Laser power [W, electrical] of a waveguide for the bits of the converters; None: the lasers are too noisy."""
+        power = self.receiver.power(needed_snr(self.device.adc_bits, self.device.accumulation))
+        return None if power is None else float(laser_power(power, self.losses, self.device.light.efficiency))
 
     @cached_property
     def area(self) -> dict[str, float]:
