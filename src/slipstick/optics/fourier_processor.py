@@ -66,15 +66,10 @@ class FourierProcessor(Device):
     )  # fmt: skip
 
     def check(self, system: Surroundings) -> Iterator[str]:
-        """Yield an error message for gaps without mirrors, and more kernels than diffraction orders on the mask."""
+        """Yield an error message where gaps leave no mirrors."""
         for name, display in (("display", self.display), ("mask", self.mask)):
             if display.fill <= 0:
                 yield f"device.{name}.gap: {display.gap:g} m leaves no mirror in a pitch of {display.pitch:g} m"
-        if self.kernels > self.order_count**2:
-            yield (
-                f"device.kernels: {self.kernels} kernels need as many diffraction orders on the mask, which holds "
-                f"{self.order_count**2}; a shorter focal length holds more"
-            )
 
     def focal_length_of(self) -> float:
         """Return the focal length [m], the matched one where none is stated."""

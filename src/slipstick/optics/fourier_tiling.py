@@ -69,7 +69,15 @@ def layer_passes(device: FourierProcessor, layer: OpticalLayer, images: int) -> 
 
     A camera sees intensities, so that channels and signs are told apart; electronics add their results up. The tiles of
     a pass share its kernels: with one kernel for each channel a pass is filled by the images of the batch alone.
+
+    Errors
+    ------
+    SlipstickError for more kernels than diffraction orders on the mask, and an image that exceeds the display.
     """
+    if device.kernels > device.order_count**2:
+        message = "more kernels than diffraction orders on the mask"
+        allowed = f"at most {device.order_count**2}; a shorter focal length holds more orders"
+        raise SlipstickError(message, path="system.device.kernels", value=device.kernels, allowed=allowed)
     tiles = tiles_of(device, layer.geometry)
     pairs = _SIGNS * layer.channels * layer.filters * layer.groups
     passes = math.ceil(pairs / device.kernels) * math.ceil(images / tiles)
