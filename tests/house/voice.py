@@ -35,7 +35,7 @@ _PUBLIC_NAMES = {
     "pools that learn and are fitted to outputs": 4,
     "shots of convolutions in light": 7,  # geometry of a convolution, tiling of its rows
     "joint transform correlator": 23,  # planes, lobes and their separation; detectors; layers by shots, its arithmetic
-    "errors by operands and places, noise by counting": 8,  # samples, bins, their model, its quality; terms; noise
+    "errors by operands and places, noise by counting": 10,  # samples, bins, their model, its quality; terms; noise
     "correlators and photonic arrays": 31,  # layers' counts, link budget, noise, cost, devices, runs, estimates
     "stream laboratory": 9,  # figures of streams, pictures, fields
     "golden vectors": 14,  # their layers and files, operands of layers on hardware

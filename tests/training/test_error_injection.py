@@ -180,16 +180,15 @@ def test_errors_by_operands_leave_little_of_a_tables_errors() -> None:
     x, weight, one = torch.rand(40, 3, 8, 8) - 0.2, torch.randn(4, 3, 3, 3) / 3, torch.ones(1)
     operands = _operands(x, weight, product, one, one / 128)
     left: dict[Any, float] = {}
-    for errors in ("channel", "operands", "operands+fixed"):
+    for errors in ("channel", "operands"):
         sums = injected_sums._TrainedSums(4, 1, errors)  # type: ignore[arg-type]
         sums.computes = "inject"
         sums._calibrate(operands)
         with torch.no_grad():
-            sums.channels[1].zero_()  # no noise
+            sums.channels[1].zero_()  # no noise: what is fixed is in its unit, and goes too
             rest = sums.injected(operands, operands.smooth(), 0).double().numpy() - operands.difference(40)
         left[errors] = float(np.square(rest).mean())
     assert left["operands"] < 0.15 * left["channel"]
-    assert left["operands+fixed"] <= left["operands"] * 1.02
     stochastic = _operands(x, weight, _LayerProduct(format_of(OR2), product.window), one, one / 128)
     with pytest.raises(SlipstickError, match="no table of products"):
         injected_sums._TrainedSums(4, 1, "operands")._calibrate(stochastic)

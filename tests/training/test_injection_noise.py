@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from slipstick.training.injection_noise import normal_noise
+from slipstick.training.injection_noise import _hashed, _hashed_number, normal_noise
 
 
 def test_moments_and_distribution_are_those_of_a_normal() -> None:
@@ -33,3 +33,8 @@ def test_places_and_seeds_are_not_correlated() -> None:
 def test_noise_is_that_of_its_seed_and_place() -> None:
     np.testing.assert_array_equal(normal_noise(2**31 - 1, 100), normal_noise(2**31 - 1, 1000)[:100])
     assert len(normal_noise(3, 0)) == 0
+
+
+def test_a_number_and_an_array_have_the_same_hash() -> None:
+    numbers = [0, 1, 77, 2**31, 2**32 - 1]
+    assert [_hashed_number(number) for number in numbers] == _hashed(np.array(numbers, np.uint32)).tolist()

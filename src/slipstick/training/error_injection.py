@@ -112,9 +112,10 @@ class TrainingPhases:
         last = epoch == self._epochs - self.exact_epochs - 1  # that injects: its models are those of the record
         self._sampled = _NORM_BATCHES if last else min(max(steps // _SAMPLED_SHARE, _LEAST_SAMPLED), _NORM_BATCHES)
         checks = _CHECKS if self._schedule is None else self._schedule.checks
+        computes: Literal["exact", "proxy", "inject"]
+        computes = "exact" if exact else "proxy" if self._method == "proxy" else "inject"
         for sums in self.sums.values():
-            sums.computes = "exact" if exact else "proxy" if self._method == "proxy" else "inject"
-            sums.every, sums.passes = min(max(steps // checks, _LEAST_STEPS), max(steps, 1)), 0
+            sums.begin(computes, min(max(steps // checks, _LEAST_STEPS), max(steps, 1)))
 
     def end(self, batches: Iterable[Tensor]) -> None:
         """Estimate batch norms, and fit and rate error models, on exact forward passes if those of the epoch were not.

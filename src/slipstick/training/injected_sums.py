@@ -30,6 +30,7 @@ from slipstick.training.error_models import (
     fitted_error,
 )
 from slipstick.training.error_quality import ErrorQuality, drifted, explained
+from slipstick.training.fused_injection import InjectedLayer, fused_sums
 from slipstick.training.injection_noise import normal_noise
 from slipstick.training.smooth_sums import _Operands, _operands
 from slipstick.training.table_errors import table_terms
@@ -76,10 +77,12 @@ class _TrainedSums(nn.Module):
             self.register_buffer(name, torch.zeros(0))
         self.errors = errors
         self.computes: Literal["exact", "proxy", "inject", "sample"] = "exact"
-        self.every, self.passes = 1, 0
+        self.every, self.passes, self.seed = 1, 0, 0
         self.samples: list[ErrorSamples] = []
+        self.taken: LayerError | None = None
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
+        self.taken = None
         for name in _RESIZED:
             if prefix + name in state_dict:
                 setattr(self, name, torch.zeros_like(state_dict[prefix + name]))
@@ -90,16 +93,32 @@ class _TrainedSums(nn.Module):
         if self.computes == "exact":
             return _exact(x, weight, product, scale, step)
         with torch.autocast("cpu", enabled=False):
-            operands = _operands(x, weight.float(), product, scale, step)
+            call = x, weight.float(), product, scale, step
             if self.computes == "sample":
-                sums = self._sample(operands)
+                sums = self._sample(_operands(*call))
             elif self.computes == "proxy":
-                sums = _difference(operands.smooth())
+                sums = _difference(_operands(*call).smooth())
             else:
-                self._calibrate(operands)
-                sums = self.injected(operands, operands.smooth(), int(torch.randint(2**31, ())))
+                return self._injected(*call)
             result: Tensor = sums * (scale * step * product.full[1]).view(1, -1, 1, 1)
             return result
+
+    def _injected(self, x: Tensor, weight: Tensor, product: _LayerProduct, scale: Tensor, step: Tensor) -> Tensor:
+        """Return the layer's sums with errors: by the fused kernel where it gives them, else by `injected`."""
+        operands = None
+        if self._is_due():
+            operands = _operands(x, weight, product, scale, step)
+            self._calibrate(operands)
+        model, seed = self.model(), self.seed + self.passes
+        fused = fused_sums(x, weight, InjectedLayer(product, model, seed, scale, step))
+        if fused is not None and self.kind != _BY_OPERANDS:
+            return fused
+        operands, unit = operands or _operands(x, weight, product, scale, step), scale * step * product.full[1]
+        if fused is None:
+            return self.injected(operands, operands.smooth(), seed) * unit.view(1, -1, 1, 1)
+        with torch.no_grad():
+            known = self._known(operands) * unit.view(1, -1, 1, 1)
+        return fused + known
 
     def injected(self, operands: _Operands, parts: tuple[Tensor, ...], seed: int) -> Tensor:
         """Return smooth sums with errors; noise has no part in the gradient, which is times 1 + bias'."""
@@ -139,12 +158,14 @@ class _TrainedSums(nn.Module):
             known = known + _convolve(bare, inputs[codes], own[weights])
         return known
 
+    def _is_due(self) -> bool:
+        """Return whether this pass calibrates: the first of all, then one of `every` passes."""
+        number, self.passes = self.passes, self.passes + 1
+        return bool(self.kind == _NONE) or number % self.every == self.every - 1
+
     def _calibrate(self, operands: _Operands) -> None:
         """Fit the model at first, and anew where half a batch shows that errors have moved."""
-        number, self.passes = self.passes, self.passes + 1
         first = self.kind == _NONE
-        if not first and number % self.every != self.every - 1:
-            return
         if first:
             self._choose(operands)
         samples, _ = self._sampled(operands.first(len(operands.codes) if first else max(len(operands.codes) // 2, 1)))
@@ -204,8 +225,18 @@ class _TrainedSums(nn.Module):
         quality = explained(ErrorSamples.together(samples[1::2]), model)
         self.quality.copy_(torch.tensor([getattr(quality, name) for name in _QUALITIES]))
 
+    def begin(self, computes: Literal["exact", "proxy", "inject"], every: int) -> None:
+        """Begin an epoch: what passes compute, and passes between calibrations; noise is counted from a drawn seed."""
+        self.computes, self.every, self.passes, self.seed = computes, every, 0, int(torch.randint(2**31, ()))
+
     def model(self) -> LayerError:
-        """Return the fitted model."""
+        """Return the fitted model, as it was taken or as the buffers have it."""
+        if self.taken is None:
+            self.taken = self._kept()
+        return self.taken
+
+    def _kept(self) -> LayerError:
+        """Return the model that the buffers have."""
         fixed = self.fixed.double().numpy().ravel() if self.fixed.numel() else None
         if self.kind != _BY_SUM:
             return LayerError(GaussianError(*self.channels.numpy()), fixed)
@@ -222,6 +253,7 @@ class _TrainedSums(nn.Module):
     def take(self, model: LayerError, shape: tuple[int, int, int]) -> None:
         """Take a model of sums [channels, rows, columns], twice the channels for positive and negative counts."""
         self.fits += 1
+        self.taken = None  # what the buffers hold of it is what a resumed training has
         self.apart.fill_(shape[0] == 2 * self.channels.shape[1])
         self.fixed = torch.zeros(0) if model.fixed is None else torch.from_numpy(model.fixed).float().view(shape)
         if isinstance(model.model, GaussianError):

@@ -37,9 +37,15 @@ def normal_noise(seed: int, count: int) -> Float32Array:
 
 def noise_keys(seed: int) -> tuple[int, int, int]:
     """Return the starts of the three counters of a seed, 32 bits each."""
-    starts = np.array([(seed + stream) & _WORD for stream in _STREAMS], np.uint32)
-    first, second, third = _hashed(starts).tolist()
+    first, second, third = (_hashed_number((seed + stream) & _WORD) for stream in _STREAMS)
     return first, second, third
+
+
+def _hashed_number(x: int) -> int:
+    """Return the 32 bits of `_hashed`, of one whole number."""
+    x = ((x ^ (x >> _SHIFTS[0])) * _FACTORS[0]) & _WORD
+    x = ((x ^ (x >> _SHIFTS[1])) * _FACTORS[1]) & _WORD
+    return x ^ (x >> _SHIFTS[2])
 
 
 def _hashed(values: CodeArray) -> CodeArray:
