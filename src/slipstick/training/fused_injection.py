@@ -21,7 +21,7 @@ from slipstick.core.arrays import AnyArray
 from slipstick.core.window import WholeNumbers, Window
 from slipstick.formats import format_of
 from slipstick.formats.arithmetic.kernels.native_library import native_library
-from slipstick.training.approximate_layers import _both, _convolve, _joined, _LayerProduct, _through
+from slipstick.training.approximate_layers import _both, _convolve, _joined, _LayerProduct, _products_in_bf16, _through
 from slipstick.training.error_models import DEGREE, LayerError, PolynomialError
 from slipstick.training.injection_noise import noise_keys, normal_noise
 
@@ -42,13 +42,17 @@ class _Injection(ctypes.Structure):
 
 @dataclass(frozen=True, eq=False)
 class InjectedLayer:
-    """Layer whose sums are injected: its product, model of errors and seed of noise, input scale and weights' step."""
+    """Layer whose sums are injected: its product, model of errors and seed of noise, input scale and weights' step.
+
+    `low`: gradients are those of products in bf16, as the training around them computes.
+    """
 
     product: _LayerProduct
     model: LayerError
     seed: int
     scale: Tensor
     step: Tensor
+    low: bool = False
 
     def unit(self, filters: int, area: int) -> Tensor:
         """Return the value of a sum of fractions at every place, [filters * area]."""
@@ -120,7 +124,7 @@ class _FusedSums(torch.autograd.Function):
         window, full = layer.product.window, layer.product.full[1]
         steps = weight / layer.step.view(-1, 1, 1, 1)
         a, b = inputs.values, _looked_up(library, layer.product.form.arithmetic, steps, 1.0, (full, full))[0]
-        ctx.inside, ctx.layer, ctx.library = inputs.inside, layer, library
+        ctx.inside, ctx.layer, ctx.library, ctx.low = inputs.inside, layer, library, layer.low
         if not isinstance(layer.model.model, PolynomialError):
             ctx.save_for_backward(a, b)
             return _by_channel(library, layer, _convolve(window, a, b).contiguous())
@@ -142,11 +146,13 @@ class _FusedSums(torch.autograd.Function):
             scaled = torch.empty_like(slopes)
             ctx.library.inject_slopes(ctypes.byref(struct), *map(_address, (slopes, gradient, scaled)))
             more, less = b.clamp(min=0).mul_(units), b.clamp(max=0).neg_().mul_(units)
-            by_input, by_weight = _through(window, a, b, more, less, scaled)
+            with _products_in_bf16(ctx.low):
+                by_input, by_weight = _through(window, a, b, more, less, scaled, first=not ctx.needs_input_grad[0])
         else:
-            by_input, by_weight = _both(window, a, b * units, gradient)
-        by_input = by_input if ctx.inside is None else by_input.mul_(ctx.inside)
-        return by_input, by_weight.mul_(layer.scale), None, None, None
+            with _products_in_bf16(ctx.low):
+                by_input, by_weight = _both(window, a, b * units, gradient, first=not ctx.needs_input_grad[0])
+        by_input = by_input if ctx.inside is None else by_input * ctx.inside
+        return by_input if ctx.needs_input_grad[0] else None, by_weight.mul_(layer.scale), None, None, None
 
 
 def _struct(layer: InjectedLayer, results: Tensor, groups: int) -> _Injection:

@@ -92,6 +92,7 @@ class _TrainedSums(nn.Module):
         """Return [b, n, rows, columns] as `approximate_layers._ExactForward` does."""
         if self.computes == "exact":
             return _exact(x, weight, product, scale, step)
+        low = torch.is_autocast_enabled("cpu")
         with torch.autocast("cpu", enabled=False):
             call = x, weight.float(), product, scale, step
             if self.computes == "sample":
@@ -99,18 +100,20 @@ class _TrainedSums(nn.Module):
             elif self.computes == "proxy":
                 sums = _difference(_operands(*call).smooth())
             else:
-                return self._injected(*call)
+                return self._injected(*call, low=low)
             result: Tensor = sums * (scale * step * product.full[1]).view(1, -1, 1, 1)
             return result
 
-    def _injected(self, x: Tensor, weight: Tensor, product: _LayerProduct, scale: Tensor, step: Tensor) -> Tensor:
+    def _injected(
+        self, x: Tensor, weight: Tensor, product: _LayerProduct, scale: Tensor, step: Tensor, *, low: bool
+    ) -> Tensor:
         """Return the layer's sums with errors: by the fused kernel where it gives them, else by `injected`."""
         operands = None
         if self._is_due():
             operands = _operands(x, weight, product, scale, step)
             self._calibrate(operands)
         model, seed = self.model(), self.seed + self.passes
-        fused = fused_sums(x, weight, InjectedLayer(product, model, seed, scale, step))
+        fused = fused_sums(x, weight, InjectedLayer(product, model, seed, scale, step, low))
         if fused is not None and self.kind != _BY_OPERANDS:
             return fused
         operands, unit = operands or _operands(x, weight, product, scale, step), scale * step * product.full[1]
