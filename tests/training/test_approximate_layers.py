@@ -122,6 +122,32 @@ def small_net() -> nn.Module:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("text", [*(f"stochastic:{text}" for text in TEXTS), "mul7u_09Y", "analog:rows=9,adc_bits=4"])
+@pytest.mark.parametrize("shift", [0.0, 0.4])
+def test_a_first_layer_and_bf16_have_the_gradients_of_fp32_but_for_rounding(text: str, shift: float) -> None:
+    """The hardware's sums stay the same; a bf16 has 8 bits, 2**-9 an operand, of which signs cancel a part."""
+    torch.manual_seed(3)
+    layer = nn.Conv2d(3, 6, 3, stride=2, padding=1)
+    attach(layer, {"": format_of(f"int8@{text}")}, input_scales={"": 1.0})
+    x = torch.rand(8, 3, 9, 9) - shift
+    upstream = torch.randn(8, 6, 5, 5)
+
+    def answers(x: torch.Tensor, low: bool) -> tuple[torch.Tensor, ...]:
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            sums = layer(x)
+        asked = [part for part in (layer.parametrizations.weight.original, x) if part.requires_grad]
+        return sums.detach(), *torch.autograd.grad((sums * upstream).sum(), asked)
+
+    sums, by_weight = answers(x, low=False)
+    full = answers(x.clone().requires_grad_(), low=False)
+    torch.testing.assert_close((sums, by_weight), full[:2])
+    low = answers(x.clone().requires_grad_(), low=True)
+    assert torch.equal(low[0], sums)
+    for rounded, exact in zip(low[1:], full[1:], strict=True):
+        assert rounded.dtype == torch.float32
+        assert 0 < float((rounded - exact).norm() / exact.norm()) < 2**-5
+
+
 def test_attached_layers_compute_the_hardwares_sums_each_in_its_own_format() -> None:
     net, x = small_net(), torch.rand(5, 2, 6, 6)
     plain, forms = deepcopy(net), {"0": format_of("int8@stochastic:length=64,count=or2"), "5": format_of("int8")}
