@@ -24,6 +24,7 @@ FORMATS = {
     "sc64-or2": f"int8@stochastic:length=64,accumulate=or2;{LAST},accumulate=or2",
 }
 TREATMENTS = ("untrained", "norms", "exact", "inject+finetune", "inject", "proxy")  # after `float`
+PLAIN = ("float", "longer")  # no hardware: as float, and trained on as long as the others
 BY_SUM = {
     "sum+finetune": "inject+finetune",
     "sum": "inject",
@@ -151,8 +152,8 @@ def cells() -> list[Cell]:
     found: dict[Cell, None] = {}
     for network, form, seeds in wanted:
         for seed in range(seeds):
-            for treatment in ("float", *treatments(form)):
-                found[Cell(network, "-" if treatment == "float" else form, treatment, seed)] = None
+            for treatment in (*PLAIN, *treatments(form)):
+                found[Cell(network, "-" if treatment in PLAIN else form, treatment, seed)] = None
     return list(found)
 
 
@@ -193,7 +194,7 @@ def predicted(cell: Cell, rows: Iterable[Row]) -> float:
     test = 10.0
     if cell.treatment in ("untrained", "norms"):
         return test
-    guess = MILLISECONDS[cell.network] / 1e3 * (1 if cell.treatment == "float" else 3)
+    guess = MILLISECONDS[cell.network] / 1e3 * (1 if cell.treatment in PLAIN else 3)
     return (min(like) if like else guess) * images + test
 
 

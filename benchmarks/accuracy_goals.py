@@ -83,7 +83,7 @@ def print_goals(rows: Sequence[Row], missing: Sequence[Cell]) -> None:
         for form in FORMATS:
             cells = {treatment: _of(known, network, form, treatment) for treatment in treatments(form)}
             if any(cells.values()):
-                format_goals(network, form, cells)
+                format_goals(network, form, cells, _of(known, network, "-", "longer"))
             seeds_goal(
                 network, form, cells, sum(predicted(cell, rows) for cell in missing if cell.is_of(network, form))
             )
@@ -91,7 +91,9 @@ def print_goals(rows: Sequence[Row], missing: Sequence[Cell]) -> None:
 
 def print_table(known: Mapping[Cell, Row]) -> None:
     """Print the mean accuracy over seeds [%] of every treatment, with the number of seeds in brackets."""
-    print(f"{'network':10} {'format':14} {'float':>7}" + "".join(f"{treatment:>16}" for treatment in COLUMNS))
+    print(
+        f"{'network':10} {'format':14} {'float':>7}" + "".join(f"{treatment:>16}" for treatment in ("longer", *COLUMNS))
+    )
     for network in NETS:
         for form in FORMATS:
             cells = [_of(known, network, form, treatment) for treatment in COLUMNS]
@@ -99,6 +101,7 @@ def print_table(known: Mapping[Cell, Row]) -> None:
                 continue
             starts = {row.seed: row.start for by_seed in cells for row in by_seed.values()}
             texts = [f"{sum(starts.values()) / len(starts):7.2f}"]
+            cells = [_of(known, network, "-", "longer"), *cells]
             for by_seed in cells:
                 values = [row.accuracy for row in by_seed.values()]
                 texts.append(f"{sum(values) / len(values):.2f} ({len(values)})" if values else "-")
@@ -113,15 +116,16 @@ def accuracies_svg(rows: Sequence[Row]) -> str:
             cells = [_of(known, network, form, treatment) for treatment in COLUMNS]
             if any(cells):
                 starts = {row.seed: row.start for by_seed in cells for row in by_seed.values()}
+                cells = [_of(known, network, "-", "longer"), *cells]
                 means = [_mean(row.accuracy for row in by_seed.values()) for by_seed in cells]
                 names.append(f"{network} {form}")
                 values.append([_mean(starts.values()), *means])
     title = "Test accuracy on CIFAR-10 (JPEG copies), mean over seeds"
-    return heatmap_svg(names, ["float", *COLUMNS], values, title, unit="%", best="high")
+    return heatmap_svg(names, ["float", "longer", *COLUMNS], values, title, unit="%", best="high")
 
 
-def format_goals(network: str, form: str, cells: Mapping[str, Mapping[int, Row]]) -> None:
-    """Print the goals of one network on one format."""
+def format_goals(network: str, form: str, cells: Mapping[str, Mapping[int, Row]], longer: Mapping[int, Row]) -> None:
+    """Print the goals of one network on one format; `longer` are float networks trained on for as long."""
     name = f"{network} {form}"
     untrained = [row.accuracy for row in cells["untrained"].values()]
     if untrained and form.startswith("sc"):
@@ -138,12 +142,21 @@ def format_goals(network: str, form: str, cells: Mapping[str, Mapping[int, Row]]
         goal(
             f"{name}: exact training ({aim} 85 % of float)", reached, f">= {100 * SHARE:g} %", share.mean >= 100 * SHARE
         )
+    pairs = paired_rows(exact, longer)
+    if pairs:
+        change = spread([row.accuracy - other.accuracy for row, other in pairs])
+        print(f"measured: {name}: exact training against float trained on for as long {change} points")
     for treatment in list(cells)[3:]:
-        pairs = [(row, exact[seed]) for seed, row in cells[treatment].items() if seed in exact]
-        pairs = [(row, other) for row, other in pairs if row.start_right == other.start_right]  # the same float network
+        pairs = paired_rows(cells[treatment], exact)
         if pairs:
             against_exact(name, treatment, pairs)
     took(name, cells)
+
+
+def paired_rows(rows: Mapping[int, Row], others: Mapping[int, Row]) -> list[tuple[Row, Row]]:
+    """Return the pairs of rows of one seed that started from the same float network."""
+    pairs = [(row, others[seed]) for seed, row in rows.items() if seed in others]
+    return [(row, other) for row, other in pairs if row.start_right == other.start_right]
 
 
 def seeds_goal(network: str, form: str, cells: Mapping[str, Mapping[int, Row]], seconds: float) -> None:

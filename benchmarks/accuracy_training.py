@@ -70,14 +70,18 @@ class Bench:
             train(net, self.train_data(study.start_images), recipe, normal=UNIT)
             self.folder.mkdir(parents=True, exist_ok=True)
             took.write_text(str(time.process_time() - began))
-            torch.save(net.state_dict(), path)
             self.keep(replace(cell, form="-", treatment="float"), evaluate(net, self.data.test, UNIT))
+            torch.save(net.state_dict(), path.with_suffix(".new"))
+            path.with_suffix(".new").replace(path)  # last and at once: a run that was stopped begins again
         net.load_state_dict(torch.load(path))
         return net.eval(), float(took.read_text())
 
     def treated(self, net: Any, cell: Cell, study: Study) -> Any:
-        """Return a float network on the hardware of a cell, trained as its treatment says."""
+        """Return a float network on the hardware of a cell, if it has one, trained as its treatment says."""
         data, recipe = self.train_data(study.train_images), Recipe(epochs=study.epochs, rate=study.rate, seed=cell.seed)
+        if cell.treatment == "longer":
+            train(net, data, recipe, normal=UNIT)
+            return net
         opened: Any = open_network(net, self.data, normal=UNIT)
         forms = layer_formats(opened, FORMATS[cell.form])
         random = np.random.default_rng(0)

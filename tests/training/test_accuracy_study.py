@@ -53,7 +53,7 @@ def test_every_network_format_and_treatment_has_its_seeds_and_the_aim_comes_firs
     cells = table.cells()
     assert len(set(cells)) == len(cells)
     assert cells[0] == table.Cell("tiny-conv", "-", "float", 0)
-    assert {cell.form for cell in cells[: 9 * 3]} == {"-", "sc32-or1"}
+    assert {cell.form for cell in cells[: 10 * 3]} == {"-", "sc32-or1"}
     for network in table.NETS:
         for form in table.FORMATS:
             for treatment in table.treatments(form):
@@ -84,8 +84,8 @@ def test_a_cells_predicted_time_is_that_of_a_like_row_by_images() -> None:
 @pytest.mark.trains
 def test_missing_cells_are_run_once_and_start_from_one_float_network(bench: Any, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
-    wanted = [cell for cell in table.cells() if cell.name.startswith("tiny-conv") and cell.seed == 0][:9]
-    assert {cell.treatment for cell in wanted} == {"float", *table.treatments("sc32-or1")}
+    wanted = [cell for cell in table.cells() if cell.name.startswith("tiny-conv") and cell.seed == 0][:10]
+    assert {cell.treatment for cell in wanted} == {*table.PLAIN, *table.treatments("sc32-or1")}
     study.run_missing(bench, wanted, path, 0.0)
     assert not path.exists()  # no time, no cell
     study.run_missing(bench, wanted, path, 1e6)
@@ -103,7 +103,8 @@ def test_goals_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     exact, tuned = (5000, 5200, 5400), (4990, 5100, 5280)
     rows = [row("exact", seed, right) for seed, right in enumerate(exact)]
     rows += [row("inject+finetune", seed, right) for seed, right in enumerate(tuned)]
-    rows += [row("untrained", 0, 1000), row("proxy", 5, 100)]
+    plain = {"form": "-", "rate": table.OTHERS.rate}
+    rows += [row("untrained", 0, 1000), row("proxy", 5, 100), row("longer", 1, 6100, **plain)]
     goals.print_goals(rows, [table.Cell("resnet-8", "sc32-or1", "exact", 0)])
     printed = capsys.readouterr().out
     (collapse,) = lines(printed, "collapses")
@@ -116,6 +117,8 @@ def test_goals_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     assert "over images -1.00 +- 0.25" in against
     assert against.endswith("wanted bound above -2 | met")
     assert not lines(printed, "proxy against exact")  # no exact training of its seed
+    (longer,) = lines(printed, "for as long")
+    assert "-9.00 (1 seed) points" in longer
     (seeds,) = lines(printed, "resnet-8 sc32-or1: seeds")
     assert "reached 0 | wanted 3 | not run: about" in seeds
 
