@@ -101,7 +101,7 @@ def print_table(known: Mapping[Cell, Row]) -> None:
                 continue
             starts = {row.seed: row.start for by_seed in cells for row in by_seed.values()}
             texts = [f"{sum(starts.values()) / len(starts):7.2f}"]
-            cells = [_of(known, network, "-", "longer"), *cells]
+            cells = [_longer(known, network, starts), *cells]
             for by_seed in cells:
                 values = [row.accuracy for row in by_seed.values()]
                 texts.append(f"{sum(values) / len(values):.2f} ({len(values)})" if values else "-")
@@ -116,7 +116,7 @@ def accuracies_svg(rows: Sequence[Row]) -> str:
             cells = [_of(known, network, form, treatment) for treatment in COLUMNS]
             if any(cells):
                 starts = {row.seed: row.start for by_seed in cells for row in by_seed.values()}
-                cells = [_of(known, network, "-", "longer"), *cells]
+                cells = [_longer(known, network, starts), *cells]
                 means = [_mean(row.accuracy for row in by_seed.values()) for by_seed in cells]
                 names.append(f"{network} {form}")
                 values.append([_mean(starts.values()), *means])
@@ -128,7 +128,7 @@ def format_goals(network: str, form: str, cells: Mapping[str, Mapping[int, Row]]
     """Print the goals of one network on one format; `longer` are float networks trained on for as long."""
     name = f"{network} {form}"
     untrained = [row.accuracy for row in cells["untrained"].values()]
-    if untrained and form.startswith("sc"):
+    if untrained and (network, form) == AIMED:
         mean = sum(untrained) / len(untrained)
         goal(f"{name}: float-trained network collapses", f"{mean:.2f} %", f"<= {COLLAPSE:g} %", mean <= COLLAPSE)
     elif untrained:
@@ -221,6 +221,11 @@ def _of(known: Mapping[Cell, Row], network: str, form: str, treatment: str) -> d
 def _mean(values: Iterable[float]) -> float | None:
     found = list(values)
     return sum(found) / len(found) if found else None
+
+
+def _longer(known: Mapping[Cell, Row], network: str, seeds: Iterable[int]) -> dict[int, Row]:
+    rows = _of(known, network, "-", "longer")
+    return {seed: rows[seed] for seed in seeds if seed in rows}
 
 
 def _bounds(found: Spread) -> str:
