@@ -167,7 +167,8 @@ def test_the_json_schema_of_a_system_lists_the_kind() -> None:
     members = System.model_json_schema()["properties"]["device"]["oneOf"]
     kinds = {member["properties"]["kind"]["const"]: member for member in members}
     assert kinds.keys() == device_kinds().keys() == {
-        "accelerator", "array", "board", "correlator", "crossbar", "dot-product", "host", "photonic-array",
+        "accelerator", "array", "board", "correlator", "crossbar", "dot-product", "fourier", "host", "mixed-arrays",
+        "photonic-array",
     }  # fmt: skip
     assert kinds["crossbar"]["properties"]["lines"]["description"] == "Word lines, and bit lines, of one tile"
     assert set(kinds["crossbar"]["required"]) >= {"lines", "read_time", "energy"}

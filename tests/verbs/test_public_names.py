@@ -37,7 +37,8 @@ EXTENSIONS = {  # what a kind of device, an engine, an encoding or an arithmetic
     "Operand", "StandIn", "register_device", "register_engines",
 }  # fmt: skip
 DEEPER = {  # packages that examples and docs may import from: libraries of one domain, too wide for the front page
-    "array", "cluster", "compress", "core.arrays", "core.files", "core.units", "engines.fred_paper", "fabric",
+    "array", "cluster", "compress", "core.arrays", "core.convolution_geometry", "core.files", "core.units",
+    "engines.fred_paper", "fabric",
     "formats", "networks.graphs", "optics", "pictures", "testing", "trained", "training",
 }  # fmt: skip
 OPENING = {"mean", "deviation"}  # of `slipstick.open_network`, whose network a verb is given
