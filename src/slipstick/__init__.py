@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from slipstick.verbs.calibrate import calibrate as calibrate
     from slipstick.verbs.cite import cite as cite
     from slipstick.verbs.compare import compare as compare
+    from slipstick.verbs.correlate import correlate as correlate
     from slipstick.verbs.emit import emit as emit
     from slipstick.verbs.epochs import TrialCounts as TrialCounts
     from slipstick.verbs.epochs import epochs as epochs
@@ -93,6 +94,7 @@ _PUBLIC = {
     "calibrate": "verbs.calibrate",
     "cite": "verbs.cite",
     "compare": "verbs.compare",
+    "correlate": "verbs.correlate",
     "emit": "verbs.emit",
     "epochs": "verbs.epochs",
     "estimate": "verbs.estimate",

@@ -34,7 +34,7 @@ _PUBLIC_NAMES = {
     "arrays of dot products": 4,
     "pools that learn and are fitted to outputs": 4,
     "shots of convolutions in light": 7,  # geometry of a convolution, tiling of its rows
-    "joint transform correlator": 23,  # planes, lobes and their separation; detectors; layers by shots, its arithmetic
+    "joint transform correlator": 33,  # planes, lobes and their separation; detectors; layers by shots, its arithmetic
     "errors by operands and places, noise by counting": 10,  # samples, bins, their model, its quality; terms; noise
     "correlators and photonic arrays": 31,  # layers' counts, link budget, noise, cost, devices, runs, estimates
     "stream laboratory": 9,  # figures of streams, pictures, fields
@@ -73,8 +73,8 @@ def _words(text: str) -> frozenset[str]:
 
 # A stem or class name means one thing in the house, but for these. name -> reason.
 _VERBS = _words(
-    """adapt calibrate cite compare emit epochs estimate hybrid mask measure ops place search show simulate track train
-    validate"""
+    """adapt calibrate cite compare correlate emit epochs estimate hybrid mask measure ops place search show simulate
+    track train validate"""
 )
 _FAMILIES = _words("""big_lstm gnmt inception mobilenet resnet vgg""")
 STEMS_ALLOWED = {

@@ -15,6 +15,7 @@ def public_types() -> None:
     assert_type(report, slipstick.Report)
     assert_type(slipstick.simulate("resnet-50", "dgx1-v100", efficiency=0.5), slipstick.Report)
     assert_type(slipstick.place("resnet-18", "dgx1-v100:2", forwarding="store"), slipstick.Report)
+    assert_type(slipstick.correlate(64, 5), slipstick.Report)
     assert_type(slipstick.hybrid("inception-v3", "dgx1-v100:2..8", critical_batch=64.0), slipstick.Report)
     assert_type(slipstick.ops("llama-3.1-8b", phase="decode"), slipstick.Report)
     assert_type(slipstick.validate("swis"), slipstick.Report)

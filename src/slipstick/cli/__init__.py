@@ -37,6 +37,7 @@ _COMMANDS = {
     ),
     "track": ("track:track", "A heart rate through a series of estimates, with its interval. Not a medical device."),
     "emit": ("emit:emit", "Firmware of a network for a board: C text, compiled and run in an emulator if asked."),
+    "correlate": ("correlate:correlate", "Lags of a joint transform correlator: which are clean, what a shot loses."),
     "ops": ("answers:ops", "Every matrix product and other kernel, forward and backward, with its sizes."),
     "train": ("train:train", "A network on a data set: weights to compress, and their accuracy."),
     "search": ("search:search", "The best plans and systems of a space: every point tried, those that none beats."),

@@ -50,7 +50,7 @@ def hardware_layers(network: TrainedNetwork, forms: Mapping[str, Format], images
         reason = "a network of 8-bit integers keeps its arithmetic"
         raise SlipstickError(f"not for this network: {reason}", path="formats", value=next(iter(formats.values())).name)
     inputs = _inputs(network, list(formats), images.some(_IMAGES))
-    scales = {name: float(values.max(initial=0)) or 1.0 for name, values in inputs.items()}
+    scales = {name: formats[name].arithmetic.input_scale(values) for name, values in inputs.items()}
     sides = {name: _side(network, name, form, inputs[name], scales[name]) for name, form in formats.items()}
     for name, form in formats.items():
         arithmetic = _fitted(network, name, form, inputs[name], scales[name], sides[name]["scale"])

@@ -15,7 +15,7 @@ from slipstick.core.window import WholeNumbers, Window
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from slipstick.core.arrays import AnyArray, Float32Array, IntArray
+    from slipstick.core.arrays import AnyArray, Float32Array, FloatArray, IntArray
     from slipstick.core.encoding import Encoded, Encoding
 
 _ACCUMULATOR = 2**31
@@ -196,6 +196,10 @@ class Arithmetic(ABC):
     def calibrated(self, inputs: WholeNumbers, weights: WholeNumbers, window: Window) -> Arithmetic:
         """Return the arithmetic fitted to samples of a layer, as `layer_sums` takes them: itself by default."""
         return self
+
+    def input_scale(self, values: FloatArray) -> float:
+        """Return the input that is full scale, from samples of a layer's inputs: their largest by default."""
+        return float(values.max(initial=0)) or 1.0
 
     def carried(self, numbers: WholeNumbers) -> Float32Array:
         """Return operands as the fractions of full scale that hardware carries, which the stand-in is fed."""

@@ -21,7 +21,7 @@ from slipstick.core.extras import require
 from slipstick.core.stand_in import StandIn
 from slipstick.core.window import WholeNumbers, Window
 from slipstick.formats.arithmetic.analog_layer import native_codes
-from slipstick.formats.arithmetic.converter import best_range
+from slipstick.formats.arithmetic.converter import Converter, best_range
 from slipstick.formats.arithmetic.operation_costs import _operation_energy
 from slipstick.formats.arithmetic.products import check_whole, whole_product
 from slipstick.optics.detectors import Detectors, Readout, layer_collected, layer_readings
@@ -38,7 +38,8 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "taps": (1, 2**20), "field": (0, 2**24), "snr": (0, 1000), "seed": (0, 2**31),
 }  # fmt: skip
 _NATIVE_TAPS = 1024  # of a conversion: sums of 8-bit products are whole numbers below 2**24 then, exact in fp32
-_SAMPLED = 2  # images whose sums a range is fitted to: ten thousands of conversions, of which a histogram is smooth
+_CODE_BITS = 7  # of the magnitudes that layers hand over
+_SAMPLES = 2**17  # inputs or sums on which a range is found, beside the largest of all
 _TYPICAL_TAPS = 9  # of a shot, where nothing but a format is known: a kernel of 3x3
 
 
@@ -167,6 +168,11 @@ class OpticalCorrelation(Arithmetic):
         above, below = (WholeNumbers(np.maximum(sign * codes.elements, 0), codes.full) for sign in (1, -1))
         return self._branch(above, driven, window) - self._branch(below, driven, window)
 
+    def input_scale(self, values: FloatArray) -> float:
+        """Return the input that is full scale: that of the least squared error of codes of 7 bits, over samples."""
+        sizes = _samples(np.abs(values))
+        return best_range(Converter(_CODE_BITS, False, float(sizes.max(initial=0)) or 1.0), sizes)
+
     def calibrated(self, inputs: WholeNumbers, weights: WholeNumbers, window: Window) -> OpticalCorrelation:
         """Return the arithmetic with the converters' range for a layer: that of the least squared error over samples.
 
@@ -177,13 +183,13 @@ class OpticalCorrelation(Arithmetic):
         driven = WholeNumbers(_driven(weights, self.dac_bits), weights.full)
         if self.inputs == "shift" and inputs.elements.min(initial=0) < 0:
             inputs, window = self._shifted(inputs, window)
-            magnitudes = inputs.elements[:_SAMPLED]
+            magnitudes = inputs.elements
         else:
-            magnitudes = np.abs(_driven(inputs, self.dac_bits)[:_SAMPLED])
+            magnitudes = np.abs(_driven(inputs, self.dac_bits))
         layer = self._layer(magnitudes, driven.elements, window)
         detectors = Detectors.of(self, layer.taps * inputs.full * weights.full)
-        sums = np.concatenate([collected.ravel() for collected in layer_collected(layer, detectors)])
-        share = best_range(detectors.converter, sums) / detectors.converter.span
+        sums = [_samples(collected) for collected in layer_collected(layer, detectors)]
+        share = best_range(detectors.converter, _samples(np.concatenate(sums))) / detectors.converter.span
         share = share if self.readout == "linear" else float(np.sqrt(share))
         return replace(self, adc_range=float(f"{share:.4g}"))  # as its name says it
 
@@ -252,6 +258,12 @@ class OpticalCorrelation(Arithmetic):
             for first in range(0, len(shots), self.collected):
                 total = total + sign * detectors.value(shots[first : first + self.collected])
         return np.asarray(total, np.float32)
+
+
+def _samples(values: AnyArray) -> AnyArray:
+    """Return values evenly from all, and the largest of all."""
+    flat = values.ravel()
+    return np.append(flat[:: -(-max(1, flat.size) // _SAMPLES)], flat.max(initial=0))
 
 
 def _driven(numbers: WholeNumbers, bits: int) -> AnyArray:
