@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--retrain", type=int, default=0, help="epochs in formats that lose more than five points")
     parser.add_argument("--images", type=int, default=None)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--formats", default=FORMATS, help="joined by |")
     parser.add_argument("--folder", type=Path, default=Path("out/joint"))
     parser.add_argument("--network", type=Path, default=None, help="trained ResNet-8; default: trained here")
     asked = parser.parse_args()
@@ -50,7 +51,7 @@ def main() -> None:
         slipstick.train("resnet-8", asked.data, recipe, folder=asked.folder / "training", out=network)
     treatment = f",retrain=0|{asked.retrain}" if asked.retrain else ""
     frontier = slipstick.search(
-        str(network), space=f"system={SYSTEMS},format={FORMATS}{treatment}", data=asked.data, minimize=OBJECTIVES,
+        str(network), space=f"system={SYSTEMS},format={asked.formats}{treatment}", data=asked.data, minimize=OBJECTIVES,
         images=asked.images, workers=asked.workers, folder=asked.folder / f"search-{asked.retrain}", resume=True,
         tolerance=TOLERANCE if asked.retrain else None,
         progress=lambda done, total, label: print(f"  {done}/{total} {label}", flush=True),

@@ -87,7 +87,7 @@ class Axis:
         '20 M USD'
         """
         text = self.label(value)
-        if len(text) * svg.LETTER <= LEFT - _GAP:
+        if len(text) * svg.LETTER <= LEFT - _GAP or abs(value) < 1e6:  # a small one has no shorter text
             return text
         size, suffix = (1e9, "G") if abs(value) >= 1e9 else (1e6, "M")
         return f"{value / size:.4g} {suffix} {self.unit}".strip()
