@@ -70,7 +70,8 @@ class TrainingPhases:
         Parameters
         ----------
         errors : how errors are modelled: by the ``sum``, the ``channel`` or the ``operands``, with what is ``+fixed``
-            at each place; auto: by the operands where a table gives the products, else by the sum, both ``+fixed``.
+            at each place; auto: by the operands where a table gives the products, by the sum where it saturates, both
+            ``+fixed``, else by the channel.
         schedule : says how many epochs are exact, and how often others calibrate, where that is not the default.
 
         Errors

@@ -183,7 +183,9 @@ class _TrainedSums(nn.Module):
         if asked == "operands" and table is None:
             allowed = "auto, sum, channel: an error here is not that of a product of its own"
             raise SlipstickError("no table of products", path="errors", value=arithmetic.name, allowed=allowed)
-        self.kind.fill_(_TYPES.get(asked, _BY_SUM if table is None else _BY_OPERANDS))
+        saturates = operands.product.form.stand_in.kind == "poisson"
+        own = _BY_OPERANDS if table is not None else _BY_SUM if saturates else _BY_CHANNEL
+        self.kind.fill_(_TYPES.get(asked, own))
         if self.kind == _BY_OPERANDS and table is not None:
             pairs = zip((operands.codes, operands.weights), full, strict=True)
             terms = table_terms(table / (full[0] * full[1]), *(WholeNumbers(x.numpy(), size) for x, size in pairs))
@@ -248,7 +250,7 @@ class _TrainedSums(nn.Module):
 
     def _fit(self, samples: ErrorSamples) -> LayerError:
         """Fit the model to samples, and take it."""
-        fixed = self.errors == "auto" or self.errors.endswith("+fixed")
+        fixed = self.errors.endswith("+fixed") or (self.errors == "auto" and int(self.kind) != _BY_CHANNEL)
         model = fitted_error(samples, by_sum=int(self.kind) == _BY_SUM, fixed=fixed)
         self.take(model, samples.shape)
         return model

@@ -44,7 +44,7 @@ class Retraining:
     model (inject), the same but for an exact last fifth of the epochs (inject+finetune), the stand-in alone (proxy)."""
 
     errors: Errors = "auto"
-    "Model of errors: by sum, channel or operands, +fixed by place; auto: operands of a table, else sum, both +fixed."
+    "Model of errors: by sum, channel or operands, +fixed by place; auto: as suits the arithmetic."
 
     time: str | float | None = None
     """Time that retraining may take, such as "10 min": steps are timed first, then the share of exact epochs and the
