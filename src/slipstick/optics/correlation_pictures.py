@@ -56,7 +56,7 @@ def strip_svg(plane: JointPlane) -> str:
     foot = _TOP + _GAP + _STRIP + _GAP / 2
     parts += [svg.text(LEFT, foot, "0", "soft"), svg.text(WIDTH - RIGHT, foot, f"lag {plane.field - 1}", "soft end")]
     parts.append(svg.text(WIDTH / 2, foot, "half as high: the kernel leaves the signal there", "soft middle"))
-    parts.append(_legend(foot + _GAP * 0.8))
+    parts.append(_legend(foot + _GAP))
     return svg.document(WIDTH, foot + _FOOT, parts, title="Contamination of lags", style=_STYLE)
 
 

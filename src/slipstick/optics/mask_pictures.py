@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from slipstick.core.arrays import FloatArray
 from slipstick.optics.fourier_mask import impulse_response
+from slipstick.optics.mask_study import MaskStudy
 from slipstick.pictures import svg
 
-if TYPE_CHECKING:
-    from slipstick.optics.mask_report import MaskStudy
-
-_EDGE, _SIDE, _TOP = 16, 192, 64  # pixels: around, of a panel, above the panels
+_EDGE, _SIDE, _TOP, _GAP = 16, 192, 64, 12  # pixels: around, of a panel, above the panels, below a name
 _MOST = 64  # cells of a side that are drawn: the middle of a larger plane
 _RANGE = 1e-4  # least response that is drawn, over the largest: 40 dB of intensity below it is dark
 _STYLE = ".pic .paper{fill:#000}.pic .lit{fill:#fff}"
@@ -33,7 +29,7 @@ def mask_pictures(study: MaskStudy) -> dict[str, str]:
     parts = [svg.text(_EDGE, 24, title, "title")]
     for place, (name, values) in enumerate(panels.items()):
         left = _EDGE + place * (_SIDE + 2 * _EDGE)
-        parts += [svg.text(left, _TOP - 12, name, "soft"), *_panel(values, left)]
+        parts += [svg.text(left, _TOP - _GAP, name, "soft"), *_panel(values, left)]
     width = _EDGE + len(panels) * (_SIDE + 2 * _EDGE)
     return {"masks": svg.document(width, _TOP + _SIDE + _EDGE, parts, title=title, style=_STYLE)}
 

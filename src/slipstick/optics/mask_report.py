@@ -2,54 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from slipstick.core.arrays import FloatArray
-from slipstick.optics.fourier_mask import (
-    AmplitudeMask,
-    LeeHologram,
-    MaskPair,
-    checked_kernel,
-    lee_hologram,
-    mask_pair,
-    nearest_mask,
-)
+from slipstick.optics.fourier_mask import checked_kernel, lee_hologram, mask_pair, nearest_mask
 from slipstick.optics.kernel_text import read_kernel
+from slipstick.optics.mask_pictures import mask_pictures
+from slipstick.optics.mask_study import MaskStudy
 from slipstick.report.report import Finding, Metric, Report, Table
 
 _SOURCE = "transforms of the kernel; slipstick.optics.fourier_mask"
 _COLUMNS = {"row": "", "column": ""} | dict.fromkeys(("kernel", "nearest mask", "pair", "hologram"), "")
-
-
-@dataclass(frozen=True, eq=False)
-class MaskStudy:
-    """Masks of a kernel: the nearest one, a pair, a hologram."""
-
-    kernel: FloatArray
-    side: int
-    nearest: AmplitudeMask
-    pair: MaskPair
-    hologram: LeeHologram
-
-    def responses(self) -> dict[str, FloatArray]:
-        """Return the point response of each mask, at the taps of the kernel and in its scale."""
-        plain = np.fft.ifft2(self.nearest.values).real / self.nearest.gain if self.nearest.gain else np.zeros(())
-        both = np.fft.ifft2(self.pair.positive - self.pair.negative).real / self.pair.gain
-        rows, columns = self.kernel.shape
-        first = (self.side // 2 - rows // 2, self.side // 2 - columns // 2)
-        wide = self.hologram.response
-        part = wide[first[0] : first[0] + rows, first[1] : first[1] + columns]
-        part = part * (np.vdot(part, self.kernel) / np.vdot(part, part).real)  # the best gain, over the taps
-        return {
-            "kernel": self.kernel,
-            "nearest mask": _taps(plain, self.nearest.centre, self.kernel.shape),
-            "pair": _taps(both, self.pair.centre, self.kernel.shape),
-            "hologram": part.real,
-        }
 
 
 def mask_report(kernel: str | Path | FloatArray, *, field: int = 64, period: int = 8) -> Report:
@@ -59,8 +25,6 @@ def mask_report(kernel: str | Path | FloatArray, *, field: int = 64, period: int
     ------
     SlipstickError for a kernel that is no table of finite numbers, a field or a period out of range.
     """
-    from slipstick.optics.mask_pictures import mask_pictures
-
     taps = checked_kernel(read_kernel(kernel) if isinstance(kernel, str | Path) else kernel, field)
     study = MaskStudy(taps, field, nearest_mask(taps, field), mask_pair(taps, field), lee_hologram(taps, field, period))
     rows, columns = taps.shape
@@ -106,8 +70,3 @@ def _findings(study: MaskStudy) -> tuple[Finding, ...]:
         "a hologram on a carrier passes it, or train the masks themselves"
     )
     return (Finding("mask_realisable", message, "mask.error"),)
-
-
-def _taps(response: FloatArray, centre: tuple[int, int], shape: tuple[int, int]) -> FloatArray:
-    """Return a response, whose axis stands first, at the taps of a kernel with the tap `centre` on the axis."""
-    return np.roll(response, centre, axis=(0, 1))[: shape[0], : shape[1]]

