@@ -75,11 +75,11 @@ def naively() -> Any:
     return patch.object(Stochastic, "read_layer", lambda *given: (naive_sums(*given), None))
 
 
-def injected_step(shape: tuple[int, int, int, int, int, int], text: str) -> Any:
+def injected_step(shape: tuple[int, int, int, int, int, int], text: str, errors: Any = "sum") -> Any:
     """Return a training step of a layer by its error model, which is fitted beforehand."""
     (a, b), (_, w, window, arithmetic) = leaves(shape, text), operands(shape, text)
     product = _LayerProduct(format_of(f"int8@{arithmetic.name}"), window)
-    sums = _TrainedSums(len(w.elements), 2)
+    sums = _TrainedSums(len(w.elements), 2, errors)
     sums.computes, sums.every = "inject", 10**9
     return stepped(a, b, lambda: sums(a, b, product, torch.tensor(1.0), torch.tensor([1 / product.full[1]])))
 
@@ -108,7 +108,7 @@ def layer_goals(lengths: list[int], repeats: int) -> None:
             goal(f"exact training step over the naive one, L={length}, layer", ratio, AIMS[length], least=True)
     times = seconds(
         {"plain": base, "1": injected_step(LAYER, "int8@stochastic:length=32"),
-         "2": injected_step(LAYER, "int8@analog:rows=128,adc_bits=6")},
+         "2": injected_step(LAYER, "int8@mul7u_09Y", "channel")},
         repeats,
     )  # fmt: skip
     for kind, bound in (("1", 2.6), ("2", 1.2)):
