@@ -15,6 +15,7 @@ import slipstick
 from commands import ROOT
 from own_rows import rows, write
 from slipstick.report.report import Report
+from synthetic_face import face
 
 PAGE = (ROOT / "docs" / "reference" / "verbs.md").read_text("utf-8")
 TABLE = {cells[0]: cells[1:] for cells in re.findall(r"^\| (`.*?) \| (.*?) \| (.*?) \| (.*?) \|$", PAGE, re.MULTILINE)}
@@ -53,6 +54,7 @@ ASKED: dict[str, Callable[[Path], Report]] = {
     ),
     "`measure`": lambda _: slipstick.measure(trained().detail.module, "digits"),
     "`measure` on a board alone": lambda _: slipstick.measure(SMALL, board="nucleo-f446"),
+    "`measure` of colour traces": lambda _: slipstick.measure(face(75)),
     "`track`": lambda folder: slipstick.track(rates(folder)),
     "`emit`": lambda _: slipstick.emit(SMALL, "nucleo-f446"),
     "`emit` with `run`": lambda _: slipstick.emit(SMALL, "nucleo-f446", run=True),

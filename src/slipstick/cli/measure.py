@@ -1,13 +1,15 @@
-"""The command `measure`: a network's accuracy on test images, and its instructions on a board."""
+"""The command `measure`: a network's accuracy, its instructions on a board, or the pulse in traces of a face."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from slipstick.cli.options import PLAIN, Inputs, NetworkFile, Shown
-from slipstick.cli.output import _put
+from slipstick.cli.output import _put, _require_writable, _say
 
 _INPUTS = Inputs()
 _Count = Annotated[int | None, Parameter(help="So many only, evenly from all.")]
@@ -28,6 +30,24 @@ _Board = Annotated[
 ]
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class _Pulse:
+    """Options of colour traces of a face (.npz, .csv)."""
+
+    method: str = "auto"
+    "Of traces of a face: auto, green, chrom, pos, lgi, omit, pbv, or mombat, which is patented (US 10,755,125)."
+
+    clip: int | None = None
+    "Of traces of a face: the clip's number, in a file with several."
+
+    out: Path | None = None
+    "Of traces of a face: write a row a second to this CSV file."
+
+
+_PULSE = _Pulse()
+
+
 def measure(
     network: NetworkFile,
     *,
@@ -35,14 +55,26 @@ def measure(
     formats: _Formats = "",
     images: _Count = None,
     board: _Board = None,
+    pulse: _Pulse = _PULSE,
     inputs: Inputs = _INPUTS,
     display: Shown = PLAIN,
 ) -> None:
-    """Score a network on test images, or count its instructions on a board, its weights in any format."""
+    """Score a network on test images, or count its instructions on a board; or measure a pulse in traces of a face."""
+    from slipstick.core.files import write_text
     from slipstick.datasets import data_set
+    from slipstick.engines.measure_pulse import are_traces
     from slipstick.trained import open_network
     from slipstick.verbs.measure import measure as verb
 
+    _require_writable(display, pulse.out)
+    if are_traces(network):
+        options = {"data": data, "formats": formats, "images": images, "board": board}
+        report = verb(network, **options, method=pulse.method, clip=pulse.clip)
+        if pulse.out is not None:
+            write_text(pulse.out, report.detail.csv())
+            _say(f"wrote {pulse.out}")
+        _put(report, display)
+        return
     images_of = None if data is None else data_set(data)
     opened = open_network(network, images_of, normal=inputs.normal())
     _put(verb(opened, images_of, formats, images=images, board=board), display)

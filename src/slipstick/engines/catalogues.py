@@ -210,6 +210,10 @@ KINDS: dict[str, Kind] = {
     "rate-trackers": Kind(
         "trackers of the heart rate", "vitals.tracker_settings:trackers", ("lowest", "highest", "look_ahead", "fusion")
     ),
+    "pulse": Kind(
+        "ways from colour traces to a heart rate", "vitals.pulse_settings:pulse_settings",
+        ("window", "step", "filter_weight"),
+    ),
     "papers": Kind("papers that answers stand on", "report.papers:papers", ("title", "year", "seen")),
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""`measure`: test accuracy of a network in any number format, and its instructions on a board; nothing is trained."""
+"""`measure`: accuracy of a network, its instructions on a board, or the pulse in colour traces of a face."""
 
 from __future__ import annotations
 
@@ -12,25 +12,28 @@ if TYPE_CHECKING:
     from slipstick.engines.question import SystemSpec
     from slipstick.report.report import Report
     from slipstick.trained.network import TrainedNetwork
+    from slipstick.vitals.face_traces import FaceTraces
 
 
 def measure(
-    network: str | Path | nn.Module | TrainedNetwork,
+    network: str | Path | nn.Module | TrainedNetwork | FaceTraces,
     data: str | Path | DataSet | None = None,
     formats: str = "",
     *,
     images: int | None = None,
     board: SystemSpec | None = None,
+    method: str = "auto",
+    clip: int | None = None,
 ) -> Report:
-    """Score a network on the test images of a data set, or count its instructions on a board, or both.
+    """Score a network on the test images of a data set, or count its instructions on a board; or measure a pulse.
 
     Parameters
     ----------
     network
         An 8-bit ``.tflite`` file, which is run bit for bit in integers; a ``.safetensors`` file of ``slipstick train``;
         an ``.onnx`` file; a file of packed weights that ``slipstick adapt --packed`` wrote; ``efficientnet-lite0``; any
-        torch module from images [n, c, h, w] to logits, which is left as it was; or what
-        `slipstick.trained.open_network` gives, which also takes how bytes become a module's inputs.
+        torch module from images [n, c, h, w] to logits, which is left as it was; what `slipstick.trained.open_network`
+        gives. Or colour traces of a face, ``.npz`` or ``.csv`` (`slipstick.vitals.read_traces`): a heart rate.
     data
         A data set, its name or path.
     formats
@@ -42,10 +45,13 @@ def measure(
         with LiteRT where it is installed); instructions by layer and function, stack, flash, arena. Needs the extra
         ``edge``. A network in real numbers is quantised on training images of `data`; the accuracy is then that of its
         integers, beside the real numbers'.
+    method, clip
+        Of traces: auto, green, chrom, pos, lgi, omit, pbv, or mombat, which is patented; the clip of a file of several.
 
     Returns
     -------
-    A Report whose `detail` tells for each image whether it was right; with a board alone, the firmware's run.
+    A Report whose `detail` tells for each image whether it was right; with a board alone, the firmware's run; of traces
+    the windows' rates, intervals and readings, and `csv()`: not a medical device.
 
     Errors
     ------
@@ -61,6 +67,10 @@ def measure(
     >>> report.value("weights.compression") > 1.7
     True
     """
+    from slipstick.engines.measure_pulse import are_traces, traces_report
+
+    if are_traces(network):
+        return traces_report(network, method, clip, data=data, formats=formats, images=images, board=board)
     from slipstick.engines.measure_network import measure_everywhere
 
     return measure_everywhere(network, data, formats, images, board)

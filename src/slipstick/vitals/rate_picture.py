@@ -38,12 +38,13 @@ def rate_picture(
     span = (float(np.nanmin(everything)) - _ROOM, float(np.nanmax(everything)) + _ROOM)
     ends = (float(at[0]), float(at[-1]) if len(at) > 1 else float(at[0]) + 1)
     frame = Frame(Axis("time", *ends, "s"), Axis("heart rate", *span, BPM))
-    drawn = [_area(frame, at, low, high), *_points(frame, at, points)]
+    known = _runs(middle)
+    drawn = [*(_area(frame, at[run], low[run], high[run]) for run in known), *_points(frame, at, points)]
     names = ["tracked, with its interval", "estimates"]
     if truth is not None:
         drawn += [curve(frame, at[run], truth[run], _REFERENCE) for run in _runs(truth)]
         names.append("reference")
-    drawn.append(curve(frame, at, middle, _TRACKED))
+    drawn += [curve(frame, at[run], middle[run], _TRACKED) for run in known]
     drawn += legend(names, LEFT, HEIGHT + KEY / 2)
     return frame.document(title, drawn, _STYLE, below=KEY * len(names))
 
