@@ -189,7 +189,7 @@ def _mombat(colours: FloatArray, pose: FloatArray | None, length: int, without: 
         weights = block_weights(greens * quality[:, None])
     signal = greens @ weights
     if "fourier" in without:
-        return signal
+        return np.asarray(signal)
     filled = fourier_fill(signal, quality, RATE, LOW, HIGH)
     return np.zeros(length) if filled is None else filled
 
