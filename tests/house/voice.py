@@ -40,7 +40,7 @@ _PUBLIC_NAMES = {
     "stream laboratory": 9,  # figures of streams, pictures, fields
     "golden vectors": 14,  # their layers and files, operands of layers on hardware
     "references of golden vectors, written into folders": 16,
-    "pulse from colour traces": 26,  # traces, filters, seven methods, blocks, windows, settings, reports, pictures
+    "pulse from colour traces": 28,  # traces, filters, seven methods, blocks, windows, settings, reports, pictures
     "tracker of heart rates": 15,  # settings, filter, bands, series of a CSV, errors, report; the verb and its command
     "searches over measured accuracy": 2,  # a network's treatment, the metric of a table
     "mixed arrays and formats assigned to layers": 8,  # device and its estimate, assignment, exact choice, gates
