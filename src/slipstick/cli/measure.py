@@ -62,14 +62,13 @@ def measure(
     """Score a network on test images, or count its instructions on a board; or measure a pulse in traces of a face."""
     from slipstick.core.files import write_text
     from slipstick.datasets import data_set
-    from slipstick.engines.measure_pulse import are_traces
+    from slipstick.engines.measure_pulse import is_trace_file
     from slipstick.trained import open_network
     from slipstick.verbs.measure import measure as verb
 
     _require_writable(display, pulse.out)
-    if are_traces(network):
-        options = {"data": data, "formats": formats, "images": images, "board": board}
-        report = verb(network, **options, method=pulse.method, clip=pulse.clip)
+    if is_trace_file(network):
+        report = verb(network, data, formats, images=images, board=board, method=pulse.method, clip=pulse.clip)
         if pulse.out is not None:
             write_text(pulse.out, report.detail.csv())
             _say(f"wrote {pulse.out}")

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from slipstick.core.errors import SlipstickError
-from slipstick.vitals.face_traces import FaceTraces
 
 if TYPE_CHECKING:
     from slipstick.report.report import Report
+    from slipstick.vitals.face_traces import FaceTraces
 
 _SUFFIXES = (".npz", ".csv")  # of files of traces: no network has one of them
 
 
-def are_traces(measured: object) -> TypeGuard[str | Path | FaceTraces]:
-    """Return whether what is measured are colour traces of a face, by their class or the suffix of their file."""
-    if isinstance(measured, str | Path):
-        return str(measured).lower().endswith(_SUFFIXES)
-    return isinstance(measured, FaceTraces)
+def is_trace_file(path: str | Path) -> bool:
+    """Return whether a file holds colour traces of a face, by its suffix.
+
+    Examples
+    --------
+    >>> is_trace_file("traces.npz"), is_trace_file("network.onnx")
+    (True, False)
+    """
+    return str(path).lower().endswith(_SUFFIXES)
 
 
 def traces_report(traces: str | Path | FaceTraces, method: str, clip: int | None, **of_networks: Any) -> Report:

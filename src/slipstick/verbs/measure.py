@@ -67,9 +67,10 @@ def measure(
     >>> report.value("weights.compression") > 1.7
     True
     """
-    from slipstick.engines.measure_pulse import are_traces, traces_report
+    from slipstick.engines.measure_pulse import is_trace_file, traces_report
+    from slipstick.vitals.face_traces import FaceTraces
 
-    if are_traces(network):
+    if isinstance(network, FaceTraces) or (isinstance(network, str | Path) and is_trace_file(network)):
         return traces_report(network, method, clip, data=data, formats=formats, images=images, board=board)
     from slipstick.engines.measure_network import measure_everywhere
 
