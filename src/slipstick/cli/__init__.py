@@ -33,7 +33,7 @@ _COMMANDS = {
     "adapt": ("adapt:adapt", "Compress a network's weights: its accuracy before and after, its bytes, layer by layer."),
     "measure": (
         "measure:measure",
-        "A network on test images or on a board, its weights in any format; or a pulse in colour traces.",
+        "A network on test images or a board, weights in any format; or a pulse in colour traces.",
     ),
     "track": ("track:track", "A heart rate through a series of estimates, with its interval. Not a medical device."),
     "emit": ("emit:emit", "Firmware of a network for a board: C text, compiled and run in an emulator if asked."),
