@@ -34,6 +34,7 @@ _TENSORS = {"tensor": "", "bytes": "B", "memory": "", "offset": "B", "traffic": 
 _WEIGHTS = {"weights of": "", "bytes": "B", "stall": "s", "saved a byte": "s/B", "fits": ""}
 _FILTER_BYTES = 9  # of each filter beside its weights: bias and multiplier of 4 bytes, a shift of 1
 _LINEAR = {"dense": "linear"}  # a kind in patterns of formats
+_MOST_PLANNED = 2.0**26  # bytes of a tensor whose windows are laid out: as whole numbers of 8 bytes, some GB
 _PAPERS = ("lin2020mcunet", "lai2018cmsis")
 
 
@@ -134,9 +135,9 @@ def _too_large(layout: ArenaLayout, question: Question) -> bool:
 
 
 def _check_largest_tensor(works: Sequence[LayerWork], question: Question) -> None:
-    """Check that memory holds the largest tensor alone, before places are sought for the windows of its layer."""
+    """Check that memory holds a tensor of more bytes than the planner places, before it lays out every window."""
     largest = max((max(work.inputs, work.elements) for work in works), default=0.0)
-    if largest > sum(tier.capacity for tier in _arena_tiers(question.system)):
+    if largest > max(_MOST_PLANNED, sum(tier.capacity for tier in _arena_tiers(question.system))):
         raise _no_room(largest, question)
 
 
