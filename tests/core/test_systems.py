@@ -25,7 +25,19 @@ GIB, GB, TERA = 2.0**30, 1e9, 1e12
 NAMES = systems.names()
 CHIPS = [name for name in NAMES if isinstance(resolve_system(name).device, Accelerator)]
 TEXTS = ("name", "aliases", "source", "note", "calibration", "vendor", "year", "generation")
-MARKS = ("vendor", "recollection", "assumed", "derived", "DeepFlow", "data/", "inferred", "arXiv", "definition", "seen")
+MARKS = (
+    "vendor",
+    "recollection",
+    "assumed",
+    "derived",
+    "DeepFlow",
+    "data/",
+    "inferred",
+    "arXiv",
+    "definition",
+    "seen",
+    "from memory",
+)
 
 SHEET = REFERENCE / "accelerators.csv"
 ROWS = list(csv.DictReader(SHEET.read_text("utf-8").splitlines())) if SHEET.exists() else []

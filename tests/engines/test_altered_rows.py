@@ -315,14 +315,32 @@ HYBRID: list[Alteration] = [
     ("end-to-end", {"workload": "all"}, "test bed"),
     ("end-to-end", {"metric": "end-to-end inference speedup"}, "another cost model"),
 ]  # fmt: skip
+OPTICS: list[Alteration] = [
+    ("conservative MRR", {"config": "moderate"}, other(0.12, 0.13)),
+    ("conservative MRR", {"config": "aggressive"}, other(0.045, 0.055)),
+    *refused("conservative MRR", "no such system", ("config", "optimistic"), ("config", "")),
+    *refused("conservative MRR", "does not tell apart", ("metric", "MRR energy"), ("metric", "fibre power")),
+    ("conservative MRR", {"metric": "laser power"}, other(0.31, 0.32)),
+    ("conservative MRR", {"metric": "total power (sum of rows)"}, other(3.0, 3.1)),
+    *refused("conservative MRR", "another unit than ours", ("unit", "mW"), ("unit", "J"), ("unit", "")),
+    *refused("conservative MRR", "not a number", ("value", "x"), ("value", "")),
+    ("conservative MRR", {"value": "15.04"}, SAME),
+    ("conservative MRR", {"table": "Table IV"}, "an input of the model"),
+    ("conservative MRR", {"paper": "HolyLight"}, "another system"),
+    ("conservative MRR", {"seen_or_memory": "memory"}, "from memory"),
+    ("conservative MRR", {"seen_or_memory": "computed"}, SAME),
+    ("conservative MRR", {"model": "27 PLCG"}, "another chip"),
+    ("- total area", {"unit": "cm2"}, "another unit than ours"),
+    ("- total area", {"table": "Table III"}, "does not tell apart"),
+]  # fmt: skip
 ALTERED: dict[str, list[Alteration]] = {
     "llm": LLM, "serving": SERVING, "gemm": GEMM, "nccl": NCCL, "fred": FRED, "swis": SWIS, "fabric": FABRIC,
-    "nanotron": NANOTRON, "hybrid": HYBRID,
+    "nanotron": NANOTRON, "hybrid": HYBRID, "optics": OPTICS,
 }  # fmt: skip
 NAMED: dict[str, Callable[[RowDict], str]] = {
     "llm": lambda row: row["case_id"], "nanotron": lambda row: row["case_id"], "serving": lambda row: row["id"],
     "swis": lambda row: f"{row['table']} {row['model']}", "fred": lambda row: row["table"],
-    "hybrid": lambda row: row["metric"],
+    "hybrid": lambda row: row["metric"], "optics": lambda row: f"{row['config']} {row['metric']}",
 }  # fmt: skip
 
 

@@ -180,7 +180,7 @@ def test_nvfp4_scale_by_hand() -> None:
         ("int8:axis=0,axis=1", "twice"),
         ("fp8:3", "no such argument"),
         ("", "no such number format"),
-        ("int8@", "no arithmetic behind @.*bit_serial, exact"),
+        ("int8@", "no arithmetic behind @.*bit_serial, correlator, exact"),
         ("int8@exakt", "no such arithmetic.*did you mean 'exact'"),
         ("int8@exact:x=1", "no such argument of exact"),
         ("int8@bit_serial:element=paralel", "no such serial element"),

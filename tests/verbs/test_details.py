@@ -45,6 +45,7 @@ ASKED: dict[str, Callable[[Path], Report]] = {
     "`simulate` on accelerators": lambda _: slipstick.simulate(*WAFER),
     "`simulate` with `sweep`": lambda _: slipstick.simulate(*WAFER, sweep=True),
     "`simulate` on an array": lambda _: slipstick.simulate("resnet-8", "swis-8x8", "formats=swis:3"),
+    "`mask`": lambda _: slipstick.mask("1 0 -1", field=16),
     "`place`": lambda _: slipstick.place("resnet-8", "dgx1-v100:2", phase="infer", batch=8, time_limit=10.0),
     "`correlate`": lambda _: slipstick.correlate(64, 5),
     "`hybrid`": lambda _: slipstick.hybrid("resnet-8", "dgx1-v100:2..4", critical_batch=64.0, time_limit=3.0),

@@ -68,7 +68,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("alone")
 def test_without_arguments_the_rows_that_ship_are_replayed() -> None:
     report = slipstick.validate()
-    assert set(report.detail) == {"fabric", "fred", "gemm", "llm", "nccl", "serving", "swis"}
+    assert set(report.detail) == {"fabric", "fred", "gemm", "llm", "nccl", "optics", "serving", "swis"}
     for name, validation in report.detail.items():
         assert not validation.skipped, validation.headline
         assert report.value(f"{name}.answered") == validation.answered

@@ -39,7 +39,7 @@ class LayerPasses:
 
 
 def tiles_of(device: FourierProcessor, geometry: ConvolutionGeometry) -> int:
-    """Return how many images of a layer lie side by side on the display, guards between them.
+    """Return the number of images of a layer that lie side by side on the display, guards between them.
 
     Errors
     ------
@@ -51,8 +51,8 @@ def tiles_of(device: FourierProcessor, geometry: ConvolutionGeometry) -> int:
         for image, padded, span in zip(geometry.image, geometry.padded, geometry.span, strict=True)
     ]
     tiles = [
-        (min(shown, usable) + span - 1) // (image + span - 1)  # the frame's rim is the last tile's guard
-        for shown, usable, image, span in zip(
+        (min(side, usable) + span - 1) // (image + span - 1)  # the frame's rim is the last tile's guard
+        for side, usable, image, span in zip(
             (device.display.rows, device.display.columns), _usable(device, geometry), lit, geometry.span,
             strict=True,
         )

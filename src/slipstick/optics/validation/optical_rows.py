@@ -15,6 +15,7 @@ from slipstick.report.published import PaperSuite, Row, RowDict, is_recollected,
 from slipstick.report.row_texts import require_unit
 
 _ALBIREO = "Albireo (ISCA 2021)"
+_CHIP = "9 PLCG, 3 PLCU"
 _DRAFT = "own computation"
 _PARTS = {
     "AWG": "awg", "star coupler": "star_coupler", "laser": "laser", "MZM": "mzm", "MRR": "mrr", "ADC": "adc",
@@ -51,8 +52,13 @@ def _answer(row: RowDict) -> _Answer | str:
 
 
 def _albireo(row: RowDict) -> _Answer | str:
-    part = _PARTS.get(row["metric"].partition(" power")[0].partition(" share")[0], "")
+    name, separator, _ = row["metric"].partition(" power")
+    part = _PARTS.get(name.partition(" share")[0], "")
+    if row["model"] != _CHIP:
+        return "another chip than that of the description"
     if row["table"] == "Table III":
+        if not separator or not (part or name == "total"):
+            return "a part that the description does not tell apart"
         power = resolve_system(f"albireo-{row['config']}").device_as(PhotonicArray).power_parts
         if part:
             return power[part], "W", "power", _ROUNDED

@@ -68,8 +68,8 @@ def fourier_cnn(classes: int = 10, channels: int = 3, side: int = 32) -> nn.Modu
     >>> fourier_cnn(10, 1, 28).masks.weight.shape
     torch.Size([16, 21, 21])
     """
-    each, cells, hidden = _GREY if channels == 1 else _COLOURED
-    masks = each * channels
+    copies, cells, hidden = _GREY if channels == 1 else _COLOURED
+    masks = copies * channels
     frequencies = (side * 3 // 4 if channels == 1 else side // 2) | 1
     parts: OrderedDict[str, nn.Module] = OrderedDict(masks=MirrorMasks(channels, side, masks, frequencies))
     parts["bn1"], parts["pool"] = nn.BatchNorm2d(masks), nn.AdaptiveAvgPool2d(min(cells, frequencies))

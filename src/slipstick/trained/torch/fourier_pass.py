@@ -13,7 +13,7 @@ from torch import Tensor
 from slipstick.core.errors import SlipstickError
 
 
-def pass_intensity(images: Tensor, masks: Tensor) -> Tensor:
+def pass_intensity(images: Tensor, masks: Tensor, *, symmetric: bool = False) -> Tensor:
     """Return the intensity [..., rows, columns] behind masks of real values, for real images.
 
     A mask is the sum of an even and an odd part about the zero frequency; the even part makes a real field, the odd
@@ -23,6 +23,7 @@ def pass_intensity(images: Tensor, masks: Tensor) -> Tensor:
     ----------
     images : [..., rows, columns], at least 0 where they are shown as amplitudes.
     masks : [rows, columns], or [..., rows, columns] broadcast against the images; the zero frequency first.
+    symmetric : whether the masks are even about the zero frequency, which needs one transform back instead of two.
 
     Errors
     ------
@@ -37,25 +38,24 @@ def pass_intensity(images: Tensor, masks: Tensor) -> Tensor:
     sides = tuple(images.shape[-2:])
     if tuple(masks.shape[-2:]) != sides:
         raise SlipstickError("a mask of another size", path="mask", value=tuple(masks.shape[-2:]), allowed=f"{sides}")
-    return masked_intensity(torch.fft.rfft2(images), masks)
+    return masked_intensity(torch.fft.rfft2(images), masks, symmetric=symmetric)
 
 
-def masked_intensity(spectrum: Tensor, masks: Tensor) -> Tensor:
+def masked_intensity(spectrum: Tensor, masks: Tensor, *, symmetric: bool = False) -> Tensor:
     """Return the intensity behind masks for the half spectrum [..., rows, columns // 2 + 1] of real images."""
     sides = masks.shape[-2], masks.shape[-1]
     half = sides[1] // 2 + 1
     even, odd = mask_parts(masks)
     intensity: Tensor = torch.fft.irfft2(spectrum * even[..., :half], s=sides).square()
-    if odd is not None:
+    if not symmetric:
         intensity = intensity + torch.fft.irfft2(spectrum * (-1j * odd[..., :half]), s=sides).square()
     return intensity
 
 
-def mask_parts(masks: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Return the even and the odd part of masks about the zero frequency; no odd part where it is zero everywhere."""
+def mask_parts(masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the even and the odd part of masks about the zero frequency."""
     mirrored = masks.flip((-2, -1)).roll((1, 1), (-2, -1))
-    odd = (masks - mirrored) / 2
-    return (masks + mirrored) / 2, odd if bool(odd.any()) else None
+    return (masks + mirrored) / 2, (masks - mirrored) / 2
 
 
 def bit_plane_intensity(codes: Tensor, masks: Tensor, bits: int = 8) -> Tensor:
