@@ -1,4 +1,4 @@
-"""Speed of a joint transform correlator's fidelities on one thread, and of the separation advisor.
+"""Speed on one thread: fidelities of a joint transform correlator, passes through two lenses, separation advisor.
 
     python benchmarks/optics_speed.py [--repeats 9]
 
@@ -19,6 +19,7 @@ from slipstick.core.window import WholeNumbers, Window
 from slipstick.formats import arithmetic_of, format_of
 from slipstick.optics.joint_transform import sampled_correlation
 from slipstick.optics.lag_separation import JointPlane, lag_flags, smallest_field
+from slipstick.trained.torch.fourier_pass import mask_parts, pass_intensity
 from slipstick.trained.torch.resnet import _resnet
 from slipstick.training.parametrization import attach
 
@@ -59,6 +60,20 @@ def planes(repeats: int) -> None:
     goal("separation advisor, N=1024", 1e3 * answer, 1.0, least=False, unit=" ms")
 
 
+def passes(repeats: int) -> None:
+    """Print the goals of passes through two lenses, over the reference convolution."""
+    x, w = (torch.rand(size) for size in LAYER)
+    plain = seconds(lambda: torch.nn.functional.conv2d(x, w, padding=1), repeats)
+    for side, bound in ((1024, 1.8), (2048, 11.0)):
+        image, mask = torch.rand(side, side), torch.rand(side, side)
+        general, symmetric = mask_parts(mask), mask_parts(mask, symmetric=True)
+        whole = seconds(lambda image=image, parts=general: pass_intensity(image, parts), repeats)  # type: ignore[misc]
+        half = seconds(lambda image=image, parts=symmetric: pass_intensity(image, parts), repeats)  # type: ignore[misc]
+        goal(f"4f pass {side}^2, any mask, over the reference convolution", whole / plain, bound, least=False)
+        goal(f"4f pass {side}^2, symmetric mask", half / plain, bound / 2, least=False)
+    print("goal: 4f pass over torchoptics' | not run: torchoptics is not asked here | wanted >= 100 | not run")
+
+
 def layer(repeats: int) -> None:
     """Print the goal of a layer in closed form, with an 8-bit conversion every 16 shots of either sign."""
     random = np.random.default_rng(0)
@@ -97,6 +112,7 @@ def main() -> None:
     torch.manual_seed(0)
     with torch.inference_mode():
         planes(asked.repeats)
+        passes(asked.repeats)
         layer(asked.repeats)
     network(asked.repeats)
 

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 
 from commands import Result
+from slipstick.array.golden import analog_reference, stochastic_reference, table_reference
 from slipstick.array.golden.golden_layer import GoldenLayer, signed_array
 from slipstick.array.golden.layer_vectors import golden_layer
+from slipstick.array.golden.reference_check import check
 from slipstick.array.golden.vector_files import vector_files
 from slipstick.core.errors import SlipstickError
 from slipstick.core.window import WholeNumbers, Window
@@ -80,11 +82,17 @@ def reference(folder: Path) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("family", list(TEXTS))
-def test_the_reference_computes_every_layer_again(family: str, tmp_path: Path) -> None:
+def test_the_reference_computes_every_layer_again(
+    family: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     layers = layers_of(family, folder=tmp_path)
     folder = write(tmp_path / "out", vector_files(layers, family, "random layers"))
     code, text = reference(folder)
     assert code == 0, [line for line in text.splitlines() if not re.search(r": (\d+) of \1 agree", line)]
+    modules = {"stochastic": stochastic_reference, "analog": analog_reference, "approximate": table_reference}
+    capsys.readouterr()
+    assert check(folder, modules[family].expected) == 0
+    assert capsys.readouterr().out == text, "the emitted file is what its modules say"
     lines = text.splitlines()
     assert lines[-1] == "all agree"
     computed = [line for line in lines if " sums computed: " in line]

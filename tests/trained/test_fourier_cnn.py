@@ -39,6 +39,25 @@ def test_the_camera_sees_the_square_of_the_low_frequencies_behind_each_mask() ->
         assert np.allclose(seen[picture, number], np.sqrt(np.abs(field / frequencies) ** 2 + 1e-6), atol=1e-4)
 
 
+def test_bit_planes_add_up_intensities_and_not_fields() -> None:
+    torch.manual_seed(2)
+    layer = MirrorMasks(1, 8, 3, 7)
+    codes = torch.randint(0, 16, (2, 1, 8, 8))
+    grey = layer(codes / 15)
+    frames = [layer((codes // 2**bit % 2).float()).square() - 1e-6 for bit in range(4)]
+    layer.planes = 4
+    seen = layer(codes / 15)
+    expected = sum(2**bit * frame for bit, frame in enumerate(frames)) / 15
+    assert torch.allclose(seen.square() - 1e-6, expected, atol=1e-4)
+    assert not torch.allclose(seen, grey, rtol=0.05)
+    with torch.no_grad():
+        layer.weight.fill_(
+            1e3
+        )  # open masks at all low frequencies: a camera of 7 x 7 pixels sees a flat image, not its square
+    flat = layer(torch.full((1, 1, 8, 8), 5 / 15))
+    assert torch.allclose(flat.square(), torch.full_like(flat, 5 / 15 * (8 / 7) ** 2), rtol=1e-3)
+
+
 def test_images_are_shown_from_black_to_white_however_they_are_normalised() -> None:
     digits = slipstick.data_set("digits")
     net = module("fourier-cnn", digits)

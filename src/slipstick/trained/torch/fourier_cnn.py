@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from slipstick.core.errors import SlipstickError
 from slipstick.datasets.images import Normal
-from slipstick.trained.torch.fourier_pass import masked_intensity
+from slipstick.trained.torch.fourier_pass import MaskParts, mask_parts, masked_intensity
 
 # sizes: own choice, of some thousand features of the camera in either case
 _GREY = (16, 8, 128)  # masks, regions of a side of the camera and hidden units for images of one colour
@@ -31,6 +31,11 @@ class MirrorMasks(nn.Module):
     Parameters
     ----------
     frequencies : of a side of the masks, an odd number; mirrors of higher frequencies stay dark.
+
+    Attributes
+    ----------
+    planes : bit planes in which a binary display shows an image, one after the other: the camera adds up intensities,
+        I = sum_b 2^b |h * x_b|^2 / (2^planes - 1), which is not |h * x|^2. 0: amplitudes in grey.
     """
 
     black: Tensor
@@ -41,6 +46,7 @@ class MirrorMasks(nn.Module):
         if masks % colours or frequencies % 2 == 0 or frequencies > side:
             allowed = f"masks for each of {colours} colours, an odd number of frequencies up to {side}"
             raise SlipstickError("no such masks", path="masks", value=(masks, frequencies), allowed=allowed)
+        self.planes = 0
         self.side, self.frequencies, self.copies = side, frequencies, masks // colours
         self.weight = nn.Parameter(torch.randn(masks, frequencies, frequencies) / _STEEPNESS)
         self.register_buffer("black", torch.zeros(colours, 1, 1))  # network input that is shown as no light, and as all
@@ -52,12 +58,23 @@ class MirrorMasks(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the roots of the intensities behind every mask."""
-        light = ((x - self.black) / (self.white - self.black)).clamp(0, 1)
-        low = self.frequencies // 2
-        spectrum = torch.fft.rfft2(light.float(), norm="ortho")[..., : low + 1]
-        spectrum = torch.cat([spectrum[..., : low + 1, :], spectrum[..., -low:, :]], dim=-2)
-        seen = masked_intensity(spectrum.repeat_interleave(self.copies, dim=1), self.masks())
+        light = ((x - self.black) / (self.white - self.black)).clamp(0, 1).float()
+        parts = mask_parts(self.masks())
+        if not self.planes:
+            seen = self._seen(light, parts)
+        else:
+            top = 2**self.planes - 1
+            codes = (light * top).round().to(torch.int64)
+            frames = (self._seen((codes >> bit & 1).float(), parts) * (2**bit / top) for bit in range(self.planes))
+            seen = torch.stack(list(frames)).sum(0)
         return (seen * self.frequencies**2 + _DARK).sqrt()
+
+    def _seen(self, light: Tensor, parts: MaskParts) -> Tensor:
+        """Return the camera's intensities for one frame of the display."""
+        low = self.frequencies // 2
+        spectrum = torch.fft.rfft2(light, norm="ortho")[..., : low + 1]
+        spectrum = torch.cat([spectrum[..., : low + 1, :], spectrum[..., -low:, :]], dim=-2)
+        return masked_intensity(spectrum.repeat_interleave(self.copies, dim=1), parts)
 
 
 def fourier_cnn(classes: int = 10, channels: int = 3, side: int = 32) -> nn.Module:
